@@ -1,0 +1,58 @@
+/* What every part of the public interface speaks of: bytes, errors, visibility.
+ * Is:     the view type dx_bytes, the error type dx_err, and the export macros.
+ * Is not: anything that allocates or acts.
+ * Threads: pure values, any thread.
+ * SPDX-License-Identifier: MIT */
+#ifndef DUPLEX_TYPES_H
+#define DUPLEX_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define DX_API __attribute__((visibility("default")))
+#define DX_MUST_USE __attribute__((warn_unused_result))
+
+/* A view of `size` bytes at `at`; it owns nothing. `at` may be NULL when `size` is 0. */
+typedef struct dx_bytes {
+    const uint8_t *at;
+    size_t size;
+} dx_bytes;
+
+/* What went wrong on this machine (never what a peer did wrong: codecs say that themselves). */
+typedef enum dx_err {
+    DX_OK = 0,
+    DX_ERR_MEMORY,      /* an allocation failed */
+    DX_ERR_FILES,       /* EMFILE, ENFILE: out of descriptors */
+    DX_ERR_BUFFERS,     /* ENOBUFS: the kernel is out of buffers */
+    DX_ERR_ADDRESS,     /* an address that cannot be parsed or resolved */
+    DX_ERR_IN_USE,      /* EADDRINUSE */
+    DX_ERR_DENIED,      /* EACCES, EPERM */
+    DX_ERR_UNSUPPORTED, /* the kernel or this build lacks it */
+    DX_ERR_REFUSED,     /* ECONNREFUSED */
+    DX_ERR_RESET,       /* ECONNRESET, EPIPE: the peer is gone */
+    DX_ERR_TIMEOUT,     /* a deadline passed */
+    DX_ERR_CLOSED,      /* the object is closed or closing */
+    DX_ERR_BUSY,        /* a bounded queue is full: try later */
+    DX_ERR_TOO_LARGE,   /* above a configured limit */
+    DX_ERR_NAME,        /* a stream or route name that is not allowed */
+    DX_ERR_CONFLICT,    /* what is there differs from what was asked */
+    DX_ERR_NOT_FOUND,
+    DX_ERR_PROTOCOL, /* the peer broke its protocol (seen from a client call) */
+    DX_ERR_SYSTEM,   /* any other errno */
+} dx_err;
+
+/* One line in English for `err`, static, without a full stop. */
+DX_API const char *dx_err_text(dx_err err);
+
+/* A view of the bytes of a NUL-terminated string, without the NUL. */
+DX_API dx_bytes dx_bytes_of(const char *text);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
