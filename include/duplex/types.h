@@ -46,6 +46,13 @@ typedef enum dx_err {
     DX_ERR_SYSTEM,   /* any other errno */
 } dx_err;
 
+/* What became of something to be sent. */
+typedef enum dx_send_result {
+    DX_SEND_QUEUED, /* taken: it leaves as soon as the peer takes it */
+    DX_SEND_BUSY,   /* not taken: the queue is at its limit. Wait for room, then send it again */
+    DX_SEND_CLOSED, /* not taken: the connection is ending */
+} dx_send_result;
+
 /* One line in English for `err`, static, without a full stop. */
 DX_API const char *dx_err_text(dx_err err);
 

@@ -59,7 +59,7 @@ static void *slab_take(dx_pool *pool, struct slab *s)
     return object;
 }
 
-void *dx_pool_take(dx_pool *pool)
+void *dx_pool_take_raw(dx_pool *pool)
 {
     void *object;
 
@@ -71,10 +71,14 @@ void *dx_pool_take(dx_pool *pool)
                              : DX_CONTAINER(pool->slabs_open.next, struct slab, link);
         object = s ? slab_take(pool, s) : NULL;
     }
-    if (object == NULL)
-        return NULL;
-    pool->live_count++;
-    return memset(object, 0, pool->object_bytes);
+    pool->live_count += object != NULL;
+    return object;
+}
+
+void *dx_pool_take(dx_pool *pool)
+{
+    void *object = dx_pool_take_raw(pool);
+    return object ? memset(object, 0, pool->object_bytes) : NULL;
 }
 
 void dx_pool_give(dx_pool *pool, void *object)

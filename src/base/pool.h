@@ -21,6 +21,9 @@ void dx_pool_init(dx_pool *pool, size_t object_bytes);
 /* One object, zeroed. NULL when memory is out. */
 DX_MUST_USE void *dx_pool_take(dx_pool *pool);
 
+/* The same, but with whatever bytes were in it: for buffers, where zeroing would be the main cost. */
+DX_MUST_USE void *dx_pool_take_raw(dx_pool *pool);
+
 /* Gives `object` (of this pool, or NULL) back. */
 void dx_pool_give(dx_pool *pool, void *object);
 

@@ -27,10 +27,11 @@ typedef struct dx_io_ops {
      * never after dx_io_close. */
     void (*on_recv)(dx_io *io, uint8_t *at, size_t size);
     /* Nothing more will be received: DX_OK for the peer's FIN, else why. Sending may still work after
-     * DX_OK. */
+     * DX_OK. Called once at most. While receiving is stopped a reset may go unnoticed until a send. */
     void (*on_recv_end)(dx_io *io, dx_err err);
     /* The send is over: `sent` bytes left. err is DX_OK also when sent is less than was given
-     * (socket full): on_writable follows by itself. May be called before dx_io_send returns. */
+     * (socket full): on_writable follows by itself. May be called before dx_io_send returns. A send
+     * started in here is reported after this call has returned, so a long queue costs no stack. */
     void (*on_sent)(dx_io *io, size_t sent, dx_err err);
     /* There is room again, after a send that came out short. */
     void (*on_writable)(dx_io *io);
@@ -48,10 +49,13 @@ typedef struct dx_io_ops {
 struct dx_io {
     const dx_io_ops *ops;
     dx_loop *loop;
-    dx_list closed_link; /* in the loop's list of what closes this turn */
-    int fd;              /* -1 after dx_io_close */
-    uint16_t state;      /* bits of the backend */
-    uint16_t pending;    /* completions still to come (io_uring) */
+    union {
+        dx_list closed_link;  /* in a list of the loop's: closed this turn, or connect failed at once */
+        size_t sending_bytes; /* while a send is in flight (io_uring) */
+    };
+    int fd;           /* -1 after dx_io_close */
+    uint16_t state;   /* bits of the loop and its backend */
+    uint16_t pending; /* completions still to come (io_uring); the dx_err of a refused connect */
 };
 
 typedef struct dx_timer dx_timer;
@@ -92,23 +96,25 @@ bool dx_loop_kind_from_name(const char *name, dx_loop_kind *ret);
  * Errors: DX_ERR_MEMORY, DX_ERR_FILES, DX_ERR_UNSUPPORTED (the kind asked for does not work here). */
 DX_MUST_USE dx_err dx_loop_new(const dx_loop_options *options, dx_loop **ret);
 
-/* Frees a loop that is not running; every dx_io must have been reported closed. NULL is allowed. */
+/* Frees a loop that is not running; every dx_io must have been reported closed. Posts that still wait
+ * are run first, since each may own memory; no other thread may post any more. NULL is allowed. */
 void dx_loop_free(dx_loop *loop);
 
 /* Which backend was chosen: "epoll" or "io_uring". */
 const char *dx_loop_name(const dx_loop *loop);
 
-/* Turns until dx_loop_stop. */
+/* Turns until dx_loop_stop. One that was asked for before is obeyed at once, without a turn. */
 void dx_loop_run(dx_loop *loop);
 
 /* One turn that waits at most `wait_ms` (-1: until something happens). */
 void dx_loop_step(dx_loop *loop, int wait_ms);
 
-/* Ends dx_loop_run after the turn under way. Any thread. */
+/* Ends dx_loop_run after the turn under way. Any thread, and signal handlers. */
 void dx_loop_stop(dx_loop *loop);
 
 /* Milliseconds and nanoseconds of CLOCK_MONOTONIC, read once at the start of the turn. */
 uint64_t dx_loop_now_ms(const dx_loop *loop);
+uint64_t dx_loop_now_ns(const dx_loop *loop);
 
 /* A pointer of the owner's, for the objects that know only their loop. */
 void dx_loop_set_owner(dx_loop *loop, void *owner);
@@ -123,7 +129,8 @@ DX_MUST_USE dx_err dx_io_open(dx_io *io, dx_loop *loop, int fd, const dx_io_ops 
 /* Accepts until stopped by an error or dx_io_close. Listeners only. */
 void dx_io_accept_start(dx_io *io);
 
-/* Connects; on_connect tells. `address` is copied. */
+/* Connects; on_connect tells. `address` is borrowed. Before anything else is asked of `io`, once;
+ * receiving may be started at once and begins when it is connected. */
 void dx_io_connect(dx_io *io, const struct sockaddr *address, socklen_t address_bytes);
 
 /* Receives, or stops receiving (backpressure). Both may be called at any time and repeatedly. */
@@ -132,20 +139,23 @@ void dx_io_recv_stop(dx_io *io);
 
 /* Sends the bytes of `iov` (1 to 64 of them; the array itself is borrowed) in one go; on_sent tells
  * how many left. At most one send may be in flight, and none may be started between a short
- * on_sent and on_writable. The bytes must stay until on_sent.
+ * on_sent and on_writable. The bytes must stay until on_sent, or on_closed.
  * Cost: one system call (epoll), or one queue entry submitted at the end of the turn (io_uring). */
 void dx_io_send(dx_io *io, const struct iovec *iov, uint32_t iov_count);
 
 /* Sends at once, whatever the backend, without waiting and without on_sent: for bytes too large to
  * copy. Only while no send is in flight and the last one was not short. Gives the bytes that left
- * (0 if the socket is full). */
+ * (0 if the socket is full). It leaves no trace: on_writable does not follow; to hear of room, give
+ * the rest to dx_io_send.
+ * Errors: as on_sent's. */
 DX_MUST_USE dx_err dx_io_send_now(dx_io *io, const struct iovec *iov, uint32_t iov_count, size_t *ret);
 
-/* shutdown(SHUT_WR): FIN to the peer; receiving goes on. */
+/* shutdown(SHUT_WR): FIN to the peer, after the send that is in flight; receiving goes on. */
 void dx_io_shutdown(dx_io *io);
 
-/* Closes the descriptor; nothing is called any more but on_closed. `reset`: with RST and without
- * sending what the kernel still holds. */
+/* Closes the descriptor, once; nothing is called any more but on_closed. What a send in flight could
+ * not hand to the kernel is lost: wait for on_sent before. `reset`: with RST and without sending what
+ * the kernel still holds. */
 void dx_io_close(dx_io *io, bool reset);
 
 /* ---- timers, tasks, posts --------------------------------------------------------------------- */
@@ -156,6 +166,7 @@ static inline bool dx_timer_is_set(const dx_timer *timer)
     return !dx_list_is_empty(&timer->link);
 }
 /* Fires once, `delay_ms` or up to one tick of the wheel (16 ms) later; an earlier setting is replaced.
+ * Timers of different ticks fire in order; within a tick, in any.
  * Cost: O(1). */
 void dx_timer_set(dx_loop *loop, dx_timer *timer, uint64_t delay_ms);
 void dx_timer_clear(dx_timer *timer);

@@ -1,0 +1,79 @@
+/* A server: addresses, routes, workers.
+ * Is:     making it, telling it what to serve, running and stopping it.
+ * Is not: what a handler does (http.h, websocket.h), signals (the program's).
+ * Memory: strings given here are copied.
+ * Threads: set it up on one thread, then run it; dx_server_stop and dx_server_drain from any.
+ * SPDX-License-Identifier: MIT */
+#ifndef DUPLEX_SERVER_H
+#define DUPLEX_SERVER_H
+
+#include <duplex/http.h>
+#include <duplex/websocket.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct dx_server dx_server;
+
+/* Everything may be left zero. */
+typedef struct dx_server_options {
+    const char *listen;         /* addresses, separated by blanks; NULL: "127.0.0.1:4437". Forms: HOST:PORT,
+                                   [IPV6]:PORT, mptcp:HOST:PORT, sctp:HOST:PORT, unix:/PATH, unix:@NAME;
+                                   port 0: the kernel chooses, the log tells */
+    const char *loop;           /* "auto" (default), "epoll" or "io_uring" */
+    const char *log_level;      /* "error", "warn", "info" (default) or "debug"; lines go to stderr */
+    uint32_t workers;           /* 1 to 256; 0: one per core */
+    uint32_t message_bytes_max; /* of a WebSocket message and a published one; 0: 65536 */
+    bool is_deflate_off;        /* no permessage-deflate */
+} dx_server_options;
+
+/* Makes a server, given to the caller. options: borrowed; NULL for all defaults. What is wrong with them
+ * is told by dx_server_start. NULL when memory is out. */
+DX_API DX_MUST_USE dx_server *dx_server_new(const dx_server_options *options);
+
+/* Frees it, stopping it first if it runs. NULL is allowed. */
+DX_API void dx_server_free(dx_server *server);
+
+/* Serves requests with `method` ("GET", …, "*" for all that HTTP/1.1 knows) on paths that fit `pattern`:
+ * literal segments, "{name}" for one segment, "**" at the end for the rest. GET serves HEAD too. A
+ * request's body is gathered before the handler is called, up to 1 MiB.
+ * Errors: DX_ERR_NAME (pattern or method), DX_ERR_CONFLICT (it has one), DX_ERR_MEMORY. */
+DX_API dx_err dx_server_route(dx_server *server, const char *method, const char *pattern,
+                              dx_exchange_handler *handler, void *context);
+
+/* Serves WebSocket on paths that fit `pattern`, beside other routes for the same pattern. handler: copied.
+ * Errors: as above. */
+DX_API dx_err dx_server_websocket(dx_server *server, const char *pattern,
+                                  const dx_ws_handler *handler);
+
+/* Serves the files below `directory` at paths below `prefix` ("/" or "/files/"): types by name, ETag,
+ * conditions, ranges, precompressed siblings (.br, .gz); index.html for a directory.
+ * Errors: as above, DX_ERR_NOT_FOUND, DX_ERR_DENIED (the directory cannot be opened). */
+DX_API dx_err dx_server_files(dx_server *server, const char *prefix, const char *directory);
+
+/* Opens the addresses and starts the workers; returns when all are serving.
+ * Errors: DX_ERR_ADDRESS, DX_ERR_NAME (an option's value), DX_ERR_IN_USE, DX_ERR_DENIED,
+ * DX_ERR_UNSUPPORTED, DX_ERR_FILES, DX_ERR_MEMORY, DX_ERR_SYSTEM; the log says which and why. */
+DX_API DX_MUST_USE dx_err dx_server_start(dx_server *server);
+
+/* Waits until it has stopped or drained. */
+DX_API void dx_server_wait(dx_server *server);
+
+/* Starts and waits. Returns an exit code: 0; 1 for a failure; 78 for options that make no sense. */
+DX_API int dx_server_run(dx_server *server);
+
+/* Takes no new connections, closes WebSockets with 1001, lets requests under way finish, and stops: at
+ * the latest after `timeout_ms`. Any thread. */
+DX_API void dx_server_drain(dx_server *server, uint32_t timeout_ms);
+
+/* Stops now. Any thread; safe in signal handlers. */
+DX_API void dx_server_stop(dx_server *server);
+
+/* The port of the first address once the server has started; 0 for a unix socket. */
+DX_API uint16_t dx_server_port(const dx_server *server);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

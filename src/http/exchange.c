@@ -1,0 +1,204 @@
+/* One request and its response: what does not depend on the carrier.
+ * SPDX-License-Identifier: MIT */
+#include "http/exchange.h"
+
+#include "base/assert.h"
+#include "codec/http_list.h"
+#include "codec/json.h"
+#include "codec/url.h"
+
+#include <stdio.h>
+
+dx_bytes dx_exchange_method(const dx_exchange *x)
+{
+    return x->head.method_text;
+}
+
+dx_bytes dx_exchange_path(const dx_exchange *x)
+{
+    return x->path;
+}
+
+dx_bytes dx_exchange_query(const dx_exchange *x)
+{
+    return x->head.query;
+}
+
+dx_bytes dx_exchange_body(const dx_exchange *x)
+{
+    return x->body;
+}
+
+dx_bytes dx_exchange_header(const dx_exchange *x, const char *name)
+{
+    const dx_http_field *field = dx_http_fields_find(&x->head.fields, dx_bytes_of(name));
+    return field ? field->value : (dx_bytes){NULL, 0};
+}
+
+dx_bytes dx_exchange_parameter(const dx_exchange *x, const char *name)
+{
+    for (size_t i = 0; i < x->match.parameters_count; i++)
+        if (dx_bytes_equal(x->match.parameters[i].name, dx_bytes_of(name)))
+            return x->match.parameters[i].value;
+    return (dx_bytes){NULL, 0};
+}
+
+dx_bytes dx_exchange_argument(dx_exchange *x, const char *name)
+{
+    dx_bytes value, decoded;
+
+    if (!dx_url_query_find(x->head.query, dx_bytes_of(name), &value))
+        return (dx_bytes){NULL, 0};
+    uint8_t *memory = dx_arena_take(&x->arena, value.size + 1);
+    if (memory == NULL || dx_url_query_decode(value, memory, value.size, &decoded) != DX_URL_OK)
+        return (dx_bytes){NULL, 0};
+    return decoded.at ? decoded : (dx_bytes){memory, 0};
+}
+
+/* ---- answering -------------------------------------------------------------------------------- */
+
+void dx_exchange_start(dx_exchange *x, const dx_response *response, uint64_t length)
+{
+    dx_assert(x->state == DX_EXCHANGE_HANDLING || x->state == DX_EXCHANGE_READING);
+    x->state = DX_EXCHANGE_STREAMING;
+    x->ops->start(x, response, length);
+}
+
+dx_send_result dx_exchange_write(dx_exchange *x, dx_bytes piece)
+{
+    dx_assert(x->state == DX_EXCHANGE_STREAMING);
+    return x->ops->is_busy(x) ? DX_SEND_BUSY : x->ops->write(x, piece);
+}
+
+void dx_exchange_end(dx_exchange *x)
+{
+    dx_assert(x->state == DX_EXCHANGE_STREAMING);
+    x->state = DX_EXCHANGE_OVER;
+    x->ops->end(x);
+}
+
+void dx_exchange_respond(dx_exchange *x, const dx_response *response)
+{
+    dx_exchange_start(x, response, response->body.size);
+    if (response->body.size > 0)
+        x->ops->write(x, response->body); /* whole, however full the queue is */
+    dx_exchange_end(x);
+}
+
+/* {"type":"about:blank","title":"Not Found","status":404,"detail":"…"}: RFC 9457 §4.2.1 */
+void dx_exchange_problem_with(dx_exchange *x, unsigned status, const char *detail,
+                              const dx_header *headers, size_t headers_count)
+{
+    char text[2048];
+    const char *title = dx_http_reason(status);
+
+    int head = snprintf(text, sizeof text,
+                        "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,\"detail\":", title,
+                        status);
+    dx_assert(head > 0 && head < 256);
+    size_t size = (size_t)head;
+    size_t room = sizeof text - size - 2;
+    size_t written = dx_json_write_string(dx_bytes_of(detail), (uint8_t *)text + size, room);
+    if (written > room) /* a detail beyond all measure is left out */
+        written = dx_json_write_string(dx_bytes_of(title), (uint8_t *)text + size, room);
+    size += written;
+    text[size++] = '}';
+    text[size++] = '\n';
+    dx_exchange_respond(x, &(dx_response){
+                               .status = status,
+                               .type = DX_BYTES("application/problem+json"),
+                               .headers = headers,
+                               .headers_count = headers_count,
+                               .body = dx_bytes_at(text, size),
+                           });
+}
+
+void dx_exchange_problem(dx_exchange *x, unsigned status, const char *detail)
+{
+    dx_exchange_problem_with(x, status, detail, NULL, 0);
+}
+
+static size_t write_allowed(uint32_t allowed, char *text, size_t text_bytes)
+{
+    size_t size = 0;
+
+    if (allowed == DX_ROUTE_WEBSOCKET)
+        allowed = DX_BIT(DX_HTTP_GET);
+    else if (allowed & DX_BIT(DX_HTTP_GET))
+        allowed |= DX_BIT(DX_HTTP_HEAD);
+    allowed |= DX_BIT(DX_HTTP_OPTIONS);
+    for (unsigned m = DX_HTTP_GET; m < DX_HTTP_METHOD_COUNT; m++)
+        if (allowed & DX_BIT(m))
+            size += (size_t)snprintf(text + size, text_bytes - size, "%s%.*s", size ? ", " : "",
+                                     DX_FORMAT(dx_http_method_text((dx_http_method)m)));
+    return size;
+}
+
+/* RFC 9110 §15.5.22: the path serves WebSocket and nothing else. */
+static void answer_upgrade_required(dx_exchange *x)
+{
+    static const dx_header headers[] = {{DX_BYTES("Upgrade"), DX_BYTES("websocket")},
+                                        {DX_BYTES("Connection"), DX_BYTES("Upgrade")}};
+    dx_exchange_problem_with(x, 426, "This path is served by WebSocket only (RFC 6455).", headers,
+                             DX_COUNT(headers));
+}
+
+void dx_exchange_answer_method(dx_exchange *x, uint32_t allowed)
+{
+    if (allowed == DX_ROUTE_WEBSOCKET && x->head.method == DX_HTTP_GET) {
+        answer_upgrade_required(x);
+        return;
+    }
+    char text[128], detail[256];
+    size_t size = write_allowed(allowed, text, sizeof text);
+    dx_header allow = {DX_BYTES("Allow"), dx_bytes_at(text, size)};
+
+    if (x->head.method == DX_HTTP_OPTIONS) {
+        dx_exchange_respond(
+            x, &(dx_response){.status = 204, .headers = &allow, .headers_count = 1});
+        return;
+    }
+    snprintf(detail, sizeof detail, "This path does not take %.*s. Allowed: %s.",
+             (int)dx_min_size(x->head.method_text.size, 32), (const char *)x->head.method_text.at,
+             text);
+    dx_exchange_problem_with(x, 405, detail, &allow, 1);
+}
+
+/* ---- life ------------------------------------------------------------------------------------- */
+
+void dx_exchange_want_room(dx_exchange *x, dx_exchange_handler *room, void *context)
+{
+    x->on_room = room;
+    x->room_context = context;
+    x->ops->want_room(x);
+}
+
+void dx_exchange_on_gone(dx_exchange *x, dx_exchange_handler *gone, void *context)
+{
+    x->on_gone = gone;
+    x->gone_context = context;
+}
+
+dx_conn *dx_exchange_conn(const dx_exchange *x)
+{
+    return x->ops->conn(x);
+}
+
+void dx_exchange_handle(dx_exchange *x)
+{
+    dx_assert(x->state == DX_EXCHANGE_READING);
+    x->state = DX_EXCHANGE_HANDLING;
+    x->match.route->handle(x, x->match.route->context);
+}
+
+void dx_exchange_abandon(dx_exchange *x)
+{
+    x->state = DX_EXCHANGE_OVER;
+    if (x->on_gone)
+        x->on_gone(x, x->gone_context);
+}
+
+bool dx_exchange_is_websocket(const dx_exchange *x)
+{
+    return dx_http_fields_have_token(&x->head.fields, DX_HTTP_UPGRADE, DX_BYTES("websocket"));
+}

@@ -1,0 +1,496 @@
+/* HTTP/1.1 at the server: reading requests. Responses are written in http1_response.c.
+ * SPDX-License-Identifier: MIT */
+#include "http/http1.h"
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "codec/url.h"
+#include "http/http1_conn.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { PIPELINED_BYTES_MAX = 65536 }; /* kept while a request is handled; more waits in the kernel */
+
+/* Rows: from. Bits: where it may go. */
+static const uint8_t legal_moves[] = {
+    [H1_IDLE] = DX_BIT(H1_HEAD) | DX_BIT(H1_BODY) | DX_BIT(H1_HANDLING) | DX_BIT(H1_OVER),
+    [H1_HEAD] = DX_BIT(H1_BODY) | DX_BIT(H1_HANDLING) | DX_BIT(H1_OVER),
+    [H1_BODY] = DX_BIT(H1_HANDLING) | DX_BIT(H1_OVER),
+    [H1_HANDLING] = DX_BIT(H1_IDLE) | DX_BIT(H1_OVER),
+    [H1_OVER] = 0,
+};
+
+void dx_http1_enter(dx_http1 *h, dx_http1_state to)
+{
+    dx_assert(legal_moves[h->state] & DX_BIT(to));
+    h->state = to;
+}
+
+/* ---- exchanges -------------------------------------------------------------------------------- */
+
+static dx_exchange *exchange_new(dx_http1 *h)
+{
+    dx_exchange *x = dx_pool_take_raw(&h->http->exchanges);
+
+    if (x == NULL)
+        return NULL;
+    *x = (dx_exchange){.ops = &dx_http1_exchange_ops, .carrier = h, .arena = h->http->spare};
+    h->http->spare = (dx_arena){0};
+    x->head.fields.at = h->http->fields;
+    x->head.fields.count_max = h->http->config.head.fields_count_max;
+    x->head.minor_version = 1; /* until the peer says otherwise */
+    return x;
+}
+
+void dx_http1_exchange_free(dx_http1 *h, dx_exchange *x)
+{
+    dx_http *http = h->http;
+
+    dx_arena_reset(&x->arena);
+    if (http->spare.blocks)
+        dx_arena_deinit(&x->arena);
+    else
+        http->spare = x->arena;
+    dx_pool_give(&http->exchanges, x);
+    dx_buffer_clear(&h->body);
+    h->x = NULL;
+}
+
+static dx_bytes moved(dx_bytes view, dx_bytes from, const uint8_t *to)
+{
+    bool inside = view.at >= from.at && view.at <= from.at + from.size;
+    return inside ? (dx_bytes){to + (view.at - from.at), view.size} : view;
+}
+
+/* The request outlives the input it was read from: copies its head into the arena and moves every
+ * view. `from` is the head's bytes. */
+static bool exchange_keep_head(dx_exchange *x, dx_bytes from)
+{
+    dx_http_request_head *head = &x->head;
+    dx_bytes copy;
+    dx_http_field *fields = dx_arena_take(&x->arena, head->fields.count * sizeof *fields);
+
+    if (fields == NULL || !dx_arena_copy(&x->arena, from, &copy))
+        return false;
+    for (size_t i = 0; i < head->fields.count; i++) {
+        fields[i] = head->fields.at[i];
+        fields[i].name = moved(fields[i].name, from, copy.at);
+        fields[i].value = moved(fields[i].value, from, copy.at);
+    }
+    head->fields.at = fields;
+    dx_bytes *views[] = {&head->method_text, &head->target, &head->path, &head->query, &head->host};
+    for (size_t i = 0; i < DX_COUNT(views); i++)
+        *views[i] = moved(*views[i], from, copy.at);
+    return true;
+}
+
+/* Answers a fault that leaves the framing in doubt: the connection ends (RFC 9112 §2.2, §6.3). */
+static void answer_fault(dx_http1 *h, unsigned status, const char *text, const char *section)
+{
+    char detail[512];
+
+    if (h->x == NULL && (h->x = exchange_new(h)) == NULL) {
+        dx_conn_abort(h->conn, DX_ERR_MEMORY, true);
+        return;
+    }
+    h->keep_alive = false;
+    if (h->state != H1_HANDLING)
+        dx_http1_enter(h, H1_HANDLING);
+    h->x->head.method = DX_HTTP_GET; /* whatever it was, this answer has a body */
+    if (section)
+        snprintf(detail, sizeof detail, "%s (%s)", text, section);
+    else
+        snprintf(detail, sizeof detail, "%s", text);
+    dx_exchange_problem(h->x, status, detail);
+}
+
+/* ---- the head --------------------------------------------------------------------------------- */
+
+static bool find_route(dx_http1 *h)
+{
+    dx_exchange *x = h->x;
+    dx_bytes path = x->head.path;
+
+    if (x->head.method == DX_HTTP_METHOD_OTHER || x->head.method == DX_HTTP_CONNECT) {
+        h->keep_alive = false; /* who knows what such a method's content is */
+        dx_exchange_problem(x, 501, "This server knows GET, HEAD, POST, PUT, DELETE, OPTIONS and PATCH.");
+        return false;
+    }
+    if (x->head.target_form == DX_HTTP_TARGET_ASTERISK) {
+        dx_exchange_answer_method(x, DX_BIT(DX_HTTP_GET) | DX_BIT(DX_HTTP_POST));
+        return false;
+    }
+    uint8_t *memory = dx_arena_take(&x->arena, path.size);
+    dx_url_fault fault =
+        memory ? dx_url_path_decode(path, memory, path.size, &x->path) : DX_URL_MEMORY;
+    if (fault != DX_URL_OK) {
+        h->keep_alive = false;
+        dx_exchange_problem(x, 400, dx_url_fault_text(fault));
+        return false;
+    }
+    dx_route_wish wish = {x->head.method, dx_exchange_is_websocket(x), x->path};
+    switch (dx_router_find(h->http->router, &wish, &x->match)) {
+    case DX_ROUTE_OK: return true;
+    case DX_ROUTE_METHOD: dx_exchange_answer_method(x, x->match.allowed); return false;
+    case DX_ROUTE_NOT_FOUND: dx_exchange_problem(x, 404, "Nothing is served at this path."); return false;
+    }
+    dx_unreachable("dx_route_status outside its enum");
+}
+
+static bool has_body(const dx_http_framing *f)
+{
+    return f->body == DX_HTTP_BODY_CHUNKED || (f->body == DX_HTTP_BODY_LENGTH && f->content_length > 0);
+}
+
+static void answer_too_large(dx_http1 *h, size_t body_bytes_max)
+{
+    char detail[128];
+
+    snprintf(detail, sizeof detail, "The body is too large: at most %zu bytes are taken here.",
+             body_bytes_max);
+    answer_fault(h, 413, detail, NULL);
+}
+
+static void handle(dx_http1 *h)
+{
+    dx_conn_set_deadline(h->conn, 0);
+    dx_http1_enter(h, H1_HANDLING);
+    dx_exchange_handle(h->x);
+}
+
+/* The request has a body: begins to read it. The caller's input goes on behind the head. */
+static void begin_body(dx_http1 *h, dx_bytes head, bool body_has_begun)
+{
+    const dx_http_framing *f = &h->x->head.framing;
+
+    dx_http1_enter(h, H1_BODY);
+    h->body_left = f->content_length;
+    h->window_bytes = 0;
+    dx_http_chunks_init(&h->chunks);
+    if (!exchange_keep_head(h->x, head)) {
+        answer_fault(h, 503, "Out of memory, try again later.", NULL);
+        return;
+    }
+    /* §10.1.1 of RFC 9110: not to 1.0, and not when the body is on its way anyway. */
+    if (f->expect_continue && !body_has_begun)
+        dx_conn_write(h->conn, DX_BYTES("HTTP/1.1 100 Continue\r\n\r\n"));
+    dx_conn_set_deadline(h->conn, h->http->config.body_window_ms);
+}
+
+/* A whole head was read. `rest` is the input behind it. Returns how much of that was consumed. */
+static size_t on_head(dx_http1 *h, dx_bytes head, dx_bytes rest)
+{
+    const dx_http_framing *f = &h->x->head.framing;
+
+    h->keep_alive = f->keep_alive && !has_body(f); /* an error before the body is read ends it */
+    h->is_head_request = h->x->head.method == DX_HTTP_HEAD;
+    h->x->is_fin_seen = h->is_fin_seen;
+    if (!find_route(h)) /* answered */
+        return 0;
+    if (h->x->match.route->methods & DX_ROUTE_WEBSOCKET) {
+        handle(h); /* a handshake has no body: one that has is refused unread, and the connection ends */
+        return 0;
+    }
+    size_t max = h->x->match.route->body_bytes_max;
+    if (f->body == DX_HTTP_BODY_LENGTH && f->content_length > max) {
+        answer_too_large(h, max);
+        return 0;
+    }
+    h->keep_alive = f->keep_alive && !h->is_draining;
+    if (!has_body(f)) {
+        handle(h);
+        return 0;
+    }
+    if (f->body == DX_HTTP_BODY_LENGTH && rest.size >= f->content_length) {
+        size_t size = (size_t)f->content_length;
+        h->x->body = (dx_bytes){rest.at, size}; /* all of it is here: no copy */
+        handle(h);
+        return size;
+    }
+    begin_body(h, head, rest.size > 0);
+    return 0;
+}
+
+/* The handler has returned without an answer: what it looks at must stay. */
+static void keep_exchange(dx_http1 *h, dx_bytes head)
+{
+    dx_exchange *x = h->x;
+
+    if (h->state != H1_HANDLING || x == NULL || x->head.fields.at != h->http->fields)
+        return;
+    if (!exchange_keep_head(x, head) ||
+        (x->body.size > 0 && !dx_arena_copy(&x->arena, x->body, &x->body)))
+        dx_conn_abort(h->conn, DX_ERR_MEMORY, true);
+}
+
+static size_t read_head(dx_http1 *h, dx_bytes in)
+{
+    size_t head_size = 0;
+
+    if (h->x == NULL && (h->x = exchange_new(h)) == NULL) {
+        dx_conn_abort(h->conn, DX_ERR_MEMORY, true);
+        return in.size;
+    }
+    dx_http_status status = dx_http_request_read(&h->reader, in, &h->x->head, &head_size);
+    if (status == DX_HTTP_OK) {
+        dx_bytes head = {in.at, head_size};
+        size_t body = on_head(h, head, (dx_bytes){in.at + head_size, in.size - head_size});
+        keep_exchange(h, head);
+        return head_size + body;
+    }
+    if (status == DX_HTTP_MORE) {
+        dx_http1_exchange_free(h, h->x);
+        if (h->state == H1_IDLE) { /* absolute: more bytes do not move it (slowloris) */
+            dx_http1_enter(h, H1_HEAD);
+            dx_conn_set_deadline(h->conn, h->http->config.head_ms);
+        }
+        return 0;
+    }
+    const dx_http_fault *fault = dx_http_fault_of(status);
+    answer_fault(h, fault->code, fault->text, fault->section);
+    return in.size;
+}
+
+/* ---- the body --------------------------------------------------------------------------------- */
+
+static void body_is_whole(dx_http1 *h)
+{
+    h->x->body = dx_buffer_view(&h->body);
+    handle(h);
+}
+
+/* `announced`: bytes that are sure to follow the piece. */
+static void take_body(dx_http1 *h, dx_bytes piece, uint64_t announced)
+{
+    size_t max = h->x->match.route->body_bytes_max;
+    size_t room = max - h->body.size;
+
+    if (piece.size > room || announced > room - piece.size)
+        answer_too_large(h, max);
+    else if (!dx_buffer_append(&h->body, piece))
+        answer_fault(h, 503, "Out of memory, try again later.", NULL);
+}
+
+static size_t read_body_length(dx_http1 *h, dx_bytes in)
+{
+    size_t size = (size_t)dx_min_u64(h->body_left, in.size);
+
+    take_body(h, (dx_bytes){in.at, size}, h->body_left - size);
+    h->body_left -= size;
+    if (h->state == H1_BODY && h->body_left == 0)
+        body_is_whole(h);
+    return size;
+}
+
+static size_t read_body_chunked(dx_http1 *h, dx_bytes in)
+{
+    dx_bytes rest = in, piece;
+
+    while (h->state == H1_BODY) {
+        dx_http_status status = dx_http_chunk_read(&h->chunks, &rest, &piece);
+        if (status == DX_HTTP_DATA) {
+            take_body(h, piece, h->chunks.left);
+        } else if (status == DX_HTTP_END) {
+            body_is_whole(h);
+        } else if (status == DX_HTTP_MORE) {
+            take_body(h, (dx_bytes){0}, h->chunks.left); /* a size is an announcement, too */
+            break;
+        } else {
+            const dx_http_fault *fault = dx_http_fault_of(status);
+            answer_fault(h, fault->code, fault->text, fault->section);
+            return in.size;
+        }
+    }
+    return in.size - rest.size;
+}
+
+static size_t read_body(dx_http1 *h, dx_bytes in)
+{
+    size_t used = h->x->head.framing.body == DX_HTTP_BODY_CHUNKED ? read_body_chunked(h, in)
+                                                                 : read_body_length(h, in);
+    h->window_bytes += (uint32_t)dx_min_size(used, UINT32_MAX / 2);
+    return used;
+}
+
+/* ---- the connection --------------------------------------------------------------------------- */
+
+static void http1_free(dx_http1 *h)
+{
+    dx_assert(h->x == NULL);
+    dx_pool_give(&h->http->conns, h);
+}
+
+void dx_http1_detach(dx_http1 *h)
+{
+    h->conn = NULL;
+    if (!h->is_reading)
+        http1_free(h);
+}
+
+static size_t on_bytes(dx_conn *conn, uint8_t *at, size_t size)
+{
+    dx_http1 *h = conn->protocol;
+    size_t used = 0;
+
+    h->is_reading = true;
+    while (used < size && h->conn && h->state != H1_OVER) {
+        dx_bytes in = {at + used, size - used};
+        if (h->state == H1_HANDLING) {
+            if (in.size > PIPELINED_BYTES_MAX)
+                dx_conn_pause(conn);
+            break;
+        }
+        if (dx_conn_queued(conn) > h->http->config.queued_bytes_high) {
+            dx_conn_want_room(conn);
+            break;
+        }
+        size_t part = h->state == H1_BODY ? read_body(h, in) : read_head(h, in);
+        used += part;
+        if (part == 0 && h->state == H1_HEAD)
+            break;
+    }
+    h->is_reading = false;
+    if (h->conn == NULL)
+        http1_free(h); /* upgraded: the rest is the new protocol's */
+    else if (h->state == H1_OVER)
+        return size;
+    return used;
+}
+
+/* The client closed its half. What it asked for whole is still answered; a part of a request is not a
+ * request. */
+static void on_end(dx_conn *conn)
+{
+    dx_http1 *h = conn->protocol;
+
+    h->is_fin_seen = true;
+    h->keep_alive = false;
+    if (h->x && h->state == H1_HANDLING)
+        h->x->is_fin_seen = true;
+    else
+        dx_conn_finish(conn);
+}
+
+static void on_room(dx_conn *conn)
+{
+    dx_http1 *h = conn->protocol;
+    dx_exchange *x = h->x;
+
+    dx_conn_wake(conn); /* requests that waited for room */
+    if (x && x->on_room) {
+        dx_exchange_handler *room = x->on_room;
+        x->on_room = NULL;
+        room(x, x->room_context);
+    }
+}
+
+static void on_deadline(dx_conn *conn)
+{
+    dx_http1 *h = conn->protocol;
+    const dx_http_config *config = &h->http->config;
+
+    switch (h->state) {
+    case H1_IDLE: dx_conn_finish(conn); return;
+    case H1_HEAD:
+        answer_fault(h, 408, "The request head took too long.", NULL);
+        return;
+    case H1_BODY:
+        if (h->window_bytes < config->body_window_bytes) {
+            answer_fault(h, 408, "The request body came too slowly.", NULL);
+        } else {
+            h->window_bytes = 0;
+            dx_conn_set_deadline(conn, config->body_window_ms);
+        }
+        return;
+    case H1_HANDLING:
+    case H1_OVER: return;
+    }
+}
+
+static void on_closed(dx_conn *conn, dx_err why)
+{
+    dx_http1 *h = conn->protocol;
+
+    (void)why;
+    if (h->x) {
+        dx_exchange_abandon(h->x);
+        dx_http1_exchange_free(h, h->x);
+    }
+    http1_free(h);
+}
+
+static const dx_conn_ops conn_ops = {
+    .on_bytes = on_bytes,
+    .on_end = on_end,
+    .on_room = on_room,
+    .on_deadline = on_deadline,
+    .on_closed = on_closed,
+};
+
+bool dx_http1_is(const dx_conn *conn)
+{
+    return conn->ops == &conn_ops;
+}
+
+void dx_http1_accept(dx_http *http, int fd)
+{
+    dx_http1 *h = dx_pool_take(&http->conns);
+
+    if (h == NULL) {
+        close(fd);
+        return;
+    }
+    *h = (dx_http1){.http = http, .state = H1_IDLE};
+    dx_http_reader_init(&h->reader, &http->config.head);
+    h->conn = dx_conn_accept(http->net, fd, &conn_ops, h);
+    if (h->conn == NULL)
+        dx_pool_give(&http->conns, h);
+    else
+        dx_conn_set_deadline(h->conn, http->config.head_ms);
+}
+
+void dx_http1_drain(dx_conn *conn)
+{
+    dx_http1 *h = conn->protocol;
+
+    h->is_draining = true;
+    h->keep_alive = false;
+    if (h->state == H1_IDLE)
+        dx_conn_finish(conn);
+}
+
+dx_err dx_http_init(dx_http *http, dx_net *net, const dx_router *router,
+                    const dx_http_config *config)
+{
+    *http = (dx_http){.net = net, .router = router, .config = *config};
+    http->fields = calloc(config->head.fields_count_max, sizeof *http->fields);
+    if (http->fields == NULL)
+        return DX_ERR_MEMORY;
+    dx_pool_init(&http->conns, sizeof(dx_http1));
+    dx_pool_init(&http->exchanges, sizeof(dx_exchange));
+    return DX_OK;
+}
+
+void dx_http_deinit(dx_http *http)
+{
+    if (http->fields == NULL)
+        return;
+    dx_pool_deinit(&http->conns);
+    dx_pool_deinit(&http->exchanges);
+    dx_arena_deinit(&http->spare);
+    free(http->fields);
+    http->fields = NULL;
+}
+
+dx_bytes dx_http_now(dx_http *http)
+{
+    uint64_t now_ms = dx_loop_now_ms(http->net->loop);
+
+    if (http->date_read_ms == 0 || now_ms - http->date_read_ms >= 500) {
+        http->date_read_ms = now_ms;
+        dx_http_date_write((int64_t)(dx_clock_wall_ms() / 1000), http->date);
+    }
+    return dx_bytes_at(http->date, sizeof http->date);
+}

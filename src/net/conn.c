@@ -1,0 +1,380 @@
+/* One connection: input, deadlines and the end of it. The output queue is in conn_out.c.
+ * SPDX-License-Identifier: MIT */
+#include "net/conn.h"
+
+#include "base/assert.h"
+#include "net/conn_out.h"
+#include "net/socket.h"
+
+#include <unistd.h>
+
+enum {
+    PAUSE_PROTOCOL = 1, /* it asked */
+    PAUSE_OUTPUT = 2,   /* its answers are not taken: reading on would only make more */
+    OUTPUT_HIGH_BYTES = 256 * 1024,
+};
+
+/* Rows: from. Bits: where it may go. A move that is not here is our bug, never the peer's. */
+static const uint8_t legal_moves[] = {
+    [DX_CONN_CONNECTING] = DX_BIT(DX_CONN_OPEN) | DX_BIT(DX_CONN_CLOSED),
+    [DX_CONN_OPEN] = DX_BIT(DX_CONN_FLUSHING) | DX_BIT(DX_CONN_CLOSED),
+    [DX_CONN_FLUSHING] = DX_BIT(DX_CONN_LINGERING) | DX_BIT(DX_CONN_CLOSED),
+    [DX_CONN_LINGERING] = DX_BIT(DX_CONN_CLOSED),
+    [DX_CONN_CLOSED] = 0,
+};
+
+static void conn_enter(dx_conn *c, dx_conn_state to)
+{
+    dx_assert(legal_moves[c->state] & DX_BIT(to));
+    c->state = (uint8_t)to;
+}
+
+/* ---- the connections of a loop ---------------------------------------------------------------- */
+
+void dx_net_init(dx_net *net, dx_loop *loop, const dx_net_limits *limits, const dx_log *log)
+{
+    *net = (dx_net){.loop = loop, .log = log, .limits = *limits};
+    dx_pool_init(&net->conns, sizeof(dx_conn));
+    dx_pool_init(&net->chunks, DX_CHUNK_POOLED_BYTES);
+    dx_list_init(&net->live);
+}
+
+void dx_net_deinit(dx_net *net)
+{
+    dx_assert(dx_list_is_empty(&net->live));
+    dx_pool_deinit(&net->conns);
+    dx_pool_deinit(&net->chunks);
+}
+
+/* ---- deadlines -------------------------------------------------------------------------------- */
+
+static uint32_t now32(const dx_conn *c)
+{
+    return (uint32_t)dx_conn_now_ms(c);
+}
+
+static uint32_t due_in(const dx_conn *c, uint32_t delay_ms)
+{
+    uint32_t due = now32(c) + delay_ms;
+    return due ? due : 1; /* 0 means none */
+}
+
+/* Milliseconds left until `due`, 0 if it passed. */
+static uint32_t left_until(const dx_conn *c, uint32_t due)
+{
+    int32_t left = (int32_t)(due - now32(c));
+    return left > 0 ? (uint32_t)left : 0;
+}
+
+/* Sees that the timer fires at the earlier deadline or before: one that moved away is found out when
+ * it fires, which is cheaper than moving the timer with every message. */
+static void conn_arm(dx_conn *c)
+{
+    uint32_t left = UINT32_MAX;
+
+    if (c->protocol_due_ms)
+        left = left_until(c, c->protocol_due_ms);
+    if (c->write_due_ms && left_until(c, c->write_due_ms) < left)
+        left = left_until(c, c->write_due_ms);
+    if (left == UINT32_MAX)
+        return;
+    if (!dx_timer_is_set(&c->timer) || c->timer.due_ms > dx_conn_now_ms(c) + left)
+        dx_timer_set(c->net->loop, &c->timer, left);
+}
+
+static void conn_on_timer(dx_timer *timer)
+{
+    dx_conn *c = DX_CONTAINER(timer, dx_conn, timer);
+
+    if (c->write_due_ms && left_until(c, c->write_due_ms) == 0) {
+        dx_conn_abort(c, DX_ERR_TIMEOUT, true);
+        return;
+    }
+    if (c->protocol_due_ms && left_until(c, c->protocol_due_ms) == 0) {
+        c->protocol_due_ms = 0;
+        if (c->state != DX_CONN_OPEN || c->ops->on_deadline == NULL)
+            dx_conn_abort(c, c->state == DX_CONN_LINGERING ? DX_OK : DX_ERR_TIMEOUT, true);
+        else
+            c->ops->on_deadline(c);
+    }
+    if (c->state != DX_CONN_CLOSED)
+        conn_arm(c);
+}
+
+void dx_conn_set_deadline(dx_conn *c, uint32_t delay_ms)
+{
+    if (c->state == DX_CONN_FLUSHING || c->state == DX_CONN_LINGERING || c->state == DX_CONN_CLOSED)
+        return; /* the end has its own */
+    c->protocol_due_ms = delay_ms ? due_in(c, delay_ms) : 0;
+    conn_arm(c);
+}
+
+void dx_conn_write_progress(dx_conn *c, bool is_waiting)
+{
+    c->write_due_ms = is_waiting ? due_in(c, c->net->limits.write_stalled_ms) : 0;
+    if (is_waiting)
+        conn_arm(c);
+}
+
+/* ---- input ------------------------------------------------------------------------------------ */
+
+static void conn_stop_reading(dx_conn *c, uint8_t why)
+{
+    if (c->pauses == 0)
+        dx_io_recv_stop(&c->io);
+    c->pauses |= why;
+}
+
+/* The kept bytes come again, from the flush task: never from inside the caller. */
+static void conn_go_on_reading(dx_conn *c, uint8_t why)
+{
+    if (!(c->pauses & why))
+        return;
+    c->pauses &= (uint8_t)~why;
+    if (c->pauses == 0 && c->state == DX_CONN_OPEN) {
+        if (!c->is_fin_seen)
+            dx_io_recv_start(&c->io);
+        dx_conn_wake(c);
+    }
+}
+
+void dx_conn_pause(dx_conn *c)
+{
+    conn_stop_reading(c, PAUSE_PROTOCOL);
+}
+
+void dx_conn_resume(dx_conn *c)
+{
+    conn_go_on_reading(c, PAUSE_PROTOCOL);
+}
+
+static void conn_keep(dx_conn *c, const uint8_t *at, size_t size)
+{
+    if (c->state == DX_CONN_OPEN && !dx_buffer_append(&c->kept, dx_bytes_at(at, size)))
+        dx_conn_abort(c, DX_ERR_MEMORY, true);
+}
+
+static void conn_after_input(dx_conn *c)
+{
+    if (c->state == DX_CONN_OPEN && c->out_bytes > OUTPUT_HIGH_BYTES)
+        conn_stop_reading(c, PAUSE_OUTPUT);
+}
+
+/* Offers the kept bytes; a protocol that changes hands or consumes a part is offered the rest. */
+static void conn_offer_kept(dx_conn *c)
+{
+    while (c->kept.size > 0 && c->pauses == 0 && c->state == DX_CONN_OPEN) {
+        const dx_conn_ops *ops = c->ops;
+        size_t consumed = ops->on_bytes(c, c->kept.at, c->kept.size);
+        dx_assert(consumed <= c->kept.size);
+        dx_buffer_consume(&c->kept, consumed);
+        conn_after_input(c);
+        if (ops == c->ops && (consumed == 0 || c->kept.size == 0))
+            break;
+    }
+}
+
+static void conn_tell_end(dx_conn *c)
+{
+    if (c->is_fin_told)
+        return;
+    c->is_fin_told = true;
+    if (c->ops->on_end)
+        c->ops->on_end(c);
+    else
+        dx_conn_finish(c);
+}
+
+static void conn_discard(dx_conn *c, size_t size)
+{
+    c->linger_bytes += (uint32_t)dx_min_size(size, c->net->limits.linger_bytes_max);
+    if (c->linger_bytes > c->net->limits.linger_bytes_max)
+        dx_conn_abort(c, DX_OK, true);
+}
+
+static void conn_on_recv(dx_io *io, uint8_t *at, size_t size)
+{
+    dx_conn *c = DX_CONTAINER(io, dx_conn, io);
+
+    if (c->state == DX_CONN_FLUSHING || c->state == DX_CONN_LINGERING) {
+        conn_discard(c, size);
+        return;
+    }
+    if (c->kept.size > 0 || c->pauses) {
+        conn_keep(c, at, size);
+        conn_offer_kept(c);
+        return;
+    }
+    const dx_conn_ops *ops = c->ops;
+    size_t consumed = ops->on_bytes(c, at, size);
+    dx_assert(consumed <= size);
+    if (consumed < size)
+        conn_keep(c, at + consumed, size - consumed);
+    conn_after_input(c);
+    if (ops != c->ops)
+        conn_offer_kept(c);
+}
+
+static void conn_on_recv_end(dx_io *io, dx_err err)
+{
+    dx_conn *c = DX_CONTAINER(io, dx_conn, io);
+
+    c->is_fin_seen = true;
+    if (err != DX_OK)
+        dx_conn_abort(c, err, false);
+    else if (c->state == DX_CONN_LINGERING)
+        dx_conn_abort(c, DX_OK, false);
+    else if (c->state == DX_CONN_OPEN && c->pauses == 0)
+        conn_tell_end(c);
+}
+
+/* What a paused connection was not told: kept bytes first, then the end. */
+void dx_conn_catch_up_input(dx_conn *c)
+{
+    if (c->out_bytes <= OUTPUT_HIGH_BYTES / 2)
+        conn_go_on_reading(c, PAUSE_OUTPUT);
+    if (c->pauses || c->state != DX_CONN_OPEN)
+        return;
+    conn_offer_kept(c);
+    if (c->is_fin_seen && c->pauses == 0 && c->state == DX_CONN_OPEN)
+        conn_tell_end(c);
+}
+
+/* ---- birth and death -------------------------------------------------------------------------- */
+
+static void conn_on_connect(dx_io *io, dx_err err)
+{
+    dx_conn *c = DX_CONTAINER(io, dx_conn, io);
+
+    if (err != DX_OK) {
+        dx_conn_abort(c, err, false);
+        return;
+    }
+    dx_socket_tune(io->fd);
+    conn_enter(c, DX_CONN_OPEN);
+    dx_io_recv_start(io);
+    if (c->ops->on_open)
+        c->ops->on_open(c);
+}
+
+static void conn_on_closed(dx_io *io)
+{
+    dx_conn *c = DX_CONTAINER(io, dx_conn, io);
+    dx_net *net = c->net;
+
+    dx_assert(c->state == DX_CONN_CLOSED);
+    c->ops->on_closed(c, c->why);
+    dx_conn_drop_output(c);
+    dx_buffer_clear(&c->kept);
+    dx_list_remove(&c->link);
+    net->conns_count--;
+    dx_pool_give(&net->conns, c);
+}
+
+static const dx_io_ops io_ops = {
+    .on_recv = conn_on_recv,
+    .on_recv_end = conn_on_recv_end,
+    .on_sent = dx_conn_on_sent,
+    .on_writable = dx_conn_on_writable,
+    .on_connect = conn_on_connect,
+    .on_closed = conn_on_closed,
+};
+
+static dx_err conn_new(dx_net *net, int fd, dx_conn_state state, dx_conn **ret)
+{
+    dx_conn *c = net->conns_count < net->limits.conns_count_max ? dx_pool_take(&net->conns) : NULL;
+
+    if (c == NULL)
+        return DX_ERR_MEMORY;
+    dx_err err = dx_io_open(&c->io, net->loop, fd, &io_ops);
+    if (err != DX_OK) {
+        dx_pool_give(&net->conns, c);
+        return err;
+    }
+    c->net = net;
+    c->state = (uint8_t)state;
+    dx_list_init(&c->link);
+    dx_list_append(&net->live, &c->link);
+    dx_timer_init(&c->timer, conn_on_timer);
+    dx_task_init(&c->flush, dx_conn_on_flush);
+    net->conns_count++;
+    *ret = c;
+    return DX_OK;
+}
+
+dx_conn *dx_conn_accept(dx_net *net, int fd, const dx_conn_ops *ops, void *protocol)
+{
+    dx_conn *c = NULL;
+
+    if (conn_new(net, fd, DX_CONN_OPEN, &c) != DX_OK) {
+        close(fd);
+        return NULL;
+    }
+    dx_socket_tune(fd);
+    dx_conn_set_protocol(c, ops, protocol);
+    dx_io_recv_start(&c->io);
+    return c;
+}
+
+dx_err dx_conn_connect(dx_net *net, const dx_address *address, const dx_conn_ops *ops,
+                       void *protocol, dx_conn **ret)
+{
+    int fd = -1;
+    dx_conn *c = NULL;
+    dx_err err = dx_socket_client(address, &fd);
+
+    if (err == DX_OK && (err = conn_new(net, fd, DX_CONN_CONNECTING, &c)) != DX_OK)
+        close(fd);
+    if (err != DX_OK)
+        return err;
+    dx_conn_set_protocol(c, ops, protocol);
+    dx_io_connect(&c->io, &address->any, address->size);
+    *ret = c;
+    return DX_OK;
+}
+
+void dx_conn_set_protocol(dx_conn *c, const dx_conn_ops *ops, void *protocol)
+{
+    dx_assert(ops->on_bytes && ops->on_closed);
+    c->ops = ops;
+    c->protocol = protocol;
+}
+
+void dx_conn_finish(dx_conn *c)
+{
+    if (c->state == DX_CONN_CONNECTING) {
+        dx_conn_abort(c, DX_ERR_CLOSED, false);
+    } else if (c->state == DX_CONN_OPEN) {
+        conn_enter(c, DX_CONN_FLUSHING);
+        c->protocol_due_ms = 0;
+        dx_conn_wake(c);
+    }
+}
+
+/* The queue is empty: FIN, and then only listen for the peer's, so that what was sent last is not
+ * lost to a reset (RFC 9112 §9.6). */
+void dx_conn_linger(dx_conn *c)
+{
+    conn_enter(c, DX_CONN_LINGERING);
+    dx_io_shutdown(&c->io);
+    dx_buffer_clear(&c->kept);
+    if (c->is_fin_seen) {
+        dx_conn_abort(c, DX_OK, false);
+        return;
+    }
+    c->pauses = 0;
+    dx_io_recv_start(&c->io);
+    c->protocol_due_ms = due_in(c, c->net->limits.linger_ms);
+    conn_arm(c);
+}
+
+void dx_conn_abort(dx_conn *c, dx_err why, bool reset)
+{
+    if (c->state == DX_CONN_CLOSED)
+        return;
+    conn_enter(c, DX_CONN_CLOSED);
+    c->why = why;
+    dx_timer_clear(&c->timer);
+    dx_task_clear(&c->flush);
+    dx_io_close(&c->io, reset);
+}

@@ -1,0 +1,189 @@
+/* One connection: bytes in, bytes out, one timer, an orderly end.
+ * Is:     the output queue and its one write per turn, the bytes a protocol has not consumed yet,
+ *         deadlines, lingering close (RFC 9112 §9.6), connecting.
+ * Is not: protocols (http, ws: they stand on dx_conn_ops), accepting (listener.h).
+ * Memory: an idle connection is one dx_conn of its dx_net's pool and nothing else; chunks exist while
+ *         bytes wait to be sent, the kept bytes while a protocol waits for more.
+ * Threads: its loop's.
+ * SPDX-License-Identifier: MIT */
+#ifndef DX_NET_CONN_H
+#define DX_NET_CONN_H
+
+#include "base/buffer.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "loop/loop.h"
+#include "net/address.h"
+
+typedef struct dx_conn dx_conn;
+typedef struct dx_chunk dx_chunk;
+
+/* Which part of its own bytes a protocol is asked for (see dx_conn_ops.pull). */
+typedef enum dx_conn_part {
+    DX_CONN_REST, /* only what ends the message that was sent in part */
+    DX_CONN_MORE, /* whole messages after that */
+} dx_conn_part;
+
+/* The protocol above. Unused slots may be NULL, but on_bytes and on_closed. */
+typedef struct dx_conn_ops {
+    /* All bytes that came and were not consumed, contiguous; borrowed, may be changed in place where
+     * consumed. Returns how many were consumed; the rest is kept and comes again with more. */
+    size_t (*on_bytes)(dx_conn *conn, uint8_t *at, size_t size);
+    /* The peer sent FIN: no more on_bytes. The protocol answers what it owes and finishes; NULL:
+     * dx_conn_finish. */
+    void (*on_end)(dx_conn *conn);
+    /* Everything queued has left, after dx_conn_want_room. */
+    void (*on_room)(dx_conn *conn);
+    /* Bytes that are not in the queue but somewhere to be sent from, such as a feed: fills up to
+     * `max` entries of `iov`, returns how many. They must stay as they are until `pulled` tells how
+     * many bytes of them left. Queued bytes go between REST and MORE. Who has still more after
+     * `pulled` calls dx_conn_wake, unless the send came out short (room wakes it then). */
+    uint32_t (*pull)(dx_conn *conn, dx_conn_part part, struct iovec *iov, uint32_t max);
+    void (*pulled)(dx_conn *conn, size_t bytes);
+    /* The deadline set by dx_conn_set_deadline has passed. */
+    void (*on_deadline)(dx_conn *conn);
+    /* A connection by dx_conn_connect is open. */
+    void (*on_open)(dx_conn *conn);
+    /* The connection is over and `conn` is freed after this call. DX_OK: it ended as the protocol asked. */
+    void (*on_closed)(dx_conn *conn, dx_err why);
+} dx_conn_ops;
+
+typedef struct dx_net_limits {
+    uint32_t conns_count_max;  /* further ones are closed at once */
+    uint32_t write_stalled_ms; /* a peer that takes nothing for so long is reset */
+    uint32_t linger_ms;        /* wait for the peer's FIN after ours */
+    uint32_t linger_bytes_max; /* discarded meanwhile */
+} dx_net_limits;
+
+#define DX_NET_LIMITS_DEFAULT                                                                      \
+    ((dx_net_limits){.conns_count_max = UINT32_MAX,                                                \
+                     .write_stalled_ms = 10000,                                                    \
+                     .linger_ms = 2000,                                                            \
+                     .linger_bytes_max = 65536})
+
+/* The connections of one loop. */
+typedef struct dx_net {
+    dx_loop *loop;
+    const dx_log *log;
+    dx_net_limits limits;
+    dx_pool conns, chunks;
+    dx_list live; /* of dx_conn.link */
+    size_t conns_count;
+} dx_net;
+
+typedef enum dx_conn_state {
+    DX_CONN_CONNECTING,
+    DX_CONN_OPEN,
+    DX_CONN_FLUSHING,  /* no more input; closes when the queue is empty */
+    DX_CONN_LINGERING, /* our FIN is sent; discards until the peer's */
+    DX_CONN_CLOSED,    /* waits for the loop to let go */
+} dx_conn_state;
+
+/* Private but for `ops` and `protocol`, which dx_conn_set_protocol changes. */
+struct dx_conn {
+    dx_io io;
+    const dx_conn_ops *ops;
+    void *protocol;
+    dx_net *net;
+    dx_list link;
+    dx_timer timer;
+    dx_task flush;
+    dx_chunk *out_first, *out_last;
+    dx_buffer kept;           /* received, not consumed */
+    uint32_t out_bytes;       /* in chunks */
+    uint32_t flight_rest;     /* of the send under way: pulled REST, */
+    uint32_t flight_out;      /* queued chunks, */
+    uint32_t flight_more;     /* pulled MORE */
+    uint32_t protocol_due_ms; /* loop time, modulo 2^32; 0: none */
+    uint32_t write_due_ms;
+    uint32_t linger_bytes;
+    dx_err why;
+    uint8_t state;
+    uint8_t pauses; /* bits: why receiving is stopped */
+    bool is_sending, is_blocked, is_room_wanted, is_fin_seen, is_fin_told;
+};
+
+void dx_net_init(dx_net *net, dx_loop *loop, const dx_net_limits *limits, const dx_log *log);
+/* Every connection must be gone. */
+void dx_net_deinit(dx_net *net);
+
+/* Makes a connection of the accepted descriptor `fd` (taken, also on failure) and starts receiving.
+ * ops, protocol: as for dx_conn_set_protocol. NULL when memory or limits do not allow it. */
+dx_conn *dx_conn_accept(dx_net *net, int fd, const dx_conn_ops *ops, void *protocol);
+
+/* Connects to `address`; on_open or on_closed follows.
+ * Errors: DX_ERR_MEMORY, DX_ERR_FILES, DX_ERR_UNSUPPORTED, DX_ERR_SYSTEM; nothing is called then. */
+DX_MUST_USE dx_err dx_conn_connect(dx_net *net, const dx_address *address, const dx_conn_ops *ops,
+                                   void *protocol, dx_conn **ret);
+
+/* Hands the connection to another protocol: it gets the bytes not consumed yet from the current
+ * on_bytes on (its return value counts what the old one consumed). `protocol` is borrowed until
+ * on_closed. */
+void dx_conn_set_protocol(dx_conn *conn, const dx_conn_ops *ops, void *protocol);
+
+/* ---- output. All are no-ops once the connection is ending. They return false when memory ran out:
+ * the connection is reset then, and on_closed follows. ---- */
+
+/* Queues a copy. It leaves at the end of the turn, with everything else. */
+bool dx_conn_write(dx_conn *conn, dx_bytes bytes);
+
+/* Room for up to 1024 bytes in the queue, to be filled at once; then dx_conn_wrote says how many
+ * were. NULL when the connection is ending or memory is out (it is reset then). */
+uint8_t *dx_conn_write_room(dx_conn *conn, size_t size);
+void dx_conn_wrote(dx_conn *conn, size_t size);
+
+/* Sends `head` and `body` now if nothing is in the way, and copies only what did not leave: for
+ * bytes too large to copy for nothing. */
+bool dx_conn_write_large(dx_conn *conn, dx_bytes head, dx_bytes body);
+
+/* Queues `bytes` without copying; release(owner) once they are not needed any more (also when this
+ * returns false). */
+bool dx_conn_write_shared(dx_conn *conn, dx_bytes bytes, void (*release)(void *owner), void *owner);
+
+/* Bytes queued and not sent, without what can be pulled. */
+static inline size_t dx_conn_queued(const dx_conn *conn)
+{
+    return conn->out_bytes;
+}
+
+/* Asks for one on_room call when everything queued has left (at the latest next turn if it has). */
+void dx_conn_want_room(dx_conn *conn);
+
+/* There is something to pull: writes at the end of the turn. */
+void dx_conn_wake(dx_conn *conn);
+
+/* Writes now what is there; for one who serves many connections in a row. */
+void dx_conn_flush(dx_conn *conn);
+
+/* ---- input ---- */
+
+/* Stops and resumes on_bytes. Resuming gives the kept bytes again at the end of the turn. */
+void dx_conn_pause(dx_conn *conn);
+void dx_conn_resume(dx_conn *conn);
+
+/* ---- time ---- */
+
+/* Calls on_deadline in `delay_ms`; replaces an earlier setting; 0 clears. Moving a deadline further
+ * away costs nothing. */
+void dx_conn_set_deadline(dx_conn *conn, uint32_t delay_ms);
+
+static inline uint64_t dx_conn_now_ms(const dx_conn *conn)
+{
+    return dx_loop_now_ms(conn->net->loop);
+}
+
+/* ---- the end ---- */
+
+/* Sends what is queued, then FIN, discards until the peer's FIN (bounded), closes. */
+void dx_conn_finish(dx_conn *conn);
+
+/* Closes at once; what is queued is lost. `why` is given to on_closed; reset: with RST. */
+void dx_conn_abort(dx_conn *conn, dx_err why, bool reset);
+
+/* True until finish, abort or failure. */
+static inline bool dx_conn_is_open(const dx_conn *conn)
+{
+    return conn->state == DX_CONN_OPEN;
+}
+
+#endif

@@ -1,0 +1,368 @@
+/* The server: options, routes, starting and stopping.
+ * SPDX-License-Identifier: MIT */
+#include "serve/server.h"
+
+#include "base/assert.h"
+#include "http/files.h"
+#include "net/address.h"
+#include "net/socket.h"
+
+#include <duplex/duplex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+    BODY_BYTES_MAX = 1048576, /* of a request on a route of the program's */
+    EXIT_CONFIG = 78,         /* EX_CONFIG of sysexits.h */
+    MESSAGE_BYTES_MAX = 65536,
+};
+
+/* ---- making ----------------------------------------------------------------------------------- */
+
+static char *copy_or(const char *text, const char *otherwise)
+{
+    return strdup(text ? text : otherwise);
+}
+
+dx_server *dx_server_new(const dx_server_options *options)
+{
+    static const dx_server_options defaults = {0};
+    dx_server *s = calloc(1, sizeof *s);
+
+    if (s == NULL)
+        return NULL;
+    s->options = options ? *options : defaults;
+    s->log = (dx_log){DX_LOG_INFO, STDERR_FILENO};
+    dx_list_init(&s->owned);
+    s->listen = copy_or(s->options.listen, "127.0.0.1:4437");
+    s->loop_name = copy_or(s->options.loop, "auto");
+    s->log_level = copy_or(s->options.log_level, "info");
+    s->ws_config = DX_WS_CONFIG_DEFAULT;
+    s->ws_config.is_deflate = !s->options.is_deflate_off;
+    s->ws_config.message_bytes_max =
+        s->options.message_bytes_max ? s->options.message_bytes_max : MESSAGE_BYTES_MAX;
+    if (s->listen && s->loop_name && s->log_level)
+        return s;
+    dx_server_free(s);
+    return NULL;
+}
+
+static void close_fds(dx_server *s)
+{
+    for (size_t i = 0; s->fds && i < s->addresses_count * s->workers_count; i++)
+        if (s->fds[i] >= 0)
+            close(s->fds[i]);
+    free(s->fds);
+    s->fds = NULL;
+}
+
+void dx_server_free(dx_server *s)
+{
+    if (s == NULL)
+        return;
+    dx_server_stop(s);
+    dx_workers_free(s->workers);
+    close_fds(s);
+    dx_router_deinit(&s->router);
+    for (dx_list *l; (l = dx_list_take_first(&s->owned)) != NULL;) {
+        dx_server_owned *owned = DX_CONTAINER(l, dx_server_owned, link);
+        owned->free(owned);
+    }
+    free(s->worker);
+    free(s->listen);
+    free(s->loop_name);
+    free(s->log_level);
+    free(s);
+}
+
+/* ---- routes ----------------------------------------------------------------------------------- */
+
+typedef struct owned_text {
+    dx_server_owned owned;
+    char text[];
+} owned_text;
+
+static void owned_text_free(dx_server_owned *owned)
+{
+    free(DX_CONTAINER(owned, owned_text, owned));
+}
+
+static void server_own(dx_server *s, dx_server_owned *owned, void (*free_it)(dx_server_owned *))
+{
+    owned->free = free_it;
+    dx_list_init(&owned->link);
+    dx_list_append(&s->owned, &owned->link);
+}
+
+static const char *server_copy(dx_server *s, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    owned_text *copy = malloc(sizeof *copy + size);
+
+    if (copy == NULL)
+        return NULL;
+    memcpy(copy->text, text, size);
+    server_own(s, &copy->owned, owned_text_free);
+    return copy->text;
+}
+
+dx_err dx_server_add_route(dx_server *s, uint32_t methods, const char *pattern,
+                           dx_exchange_handler *handler, void *context)
+{
+    const char *copy = server_copy(s, pattern);
+
+    if (copy == NULL)
+        return DX_ERR_MEMORY;
+    return dx_router_add(&s->router, &(dx_route){
+                                         .pattern = copy,
+                                         .methods = methods,
+                                         .body_bytes_max = BODY_BYTES_MAX,
+                                         .handle = handler,
+                                         .context = context,
+                                     });
+}
+
+static uint32_t methods_named(const char *method)
+{
+    uint32_t all = 0;
+
+    if (strcmp(method, "*") != 0) {
+        dx_http_method m = dx_http_method_of(dx_bytes_of(method));
+        return m == DX_HTTP_METHOD_OTHER || m == DX_HTTP_CONNECT ? 0 : DX_BIT(m);
+    }
+    for (unsigned m = DX_HTTP_GET; m < DX_HTTP_METHOD_COUNT; m++)
+        if (m != DX_HTTP_CONNECT && m != DX_HTTP_TRACE)
+            all |= DX_BIT(m);
+    return all;
+}
+
+dx_err dx_server_route(dx_server *s, const char *method, const char *pattern,
+                       dx_exchange_handler *handler, void *context)
+{
+    uint32_t methods = methods_named(method);
+
+    return methods ? dx_server_add_route(s, methods, pattern, handler, context) : DX_ERR_NAME;
+}
+
+typedef struct websocket_route {
+    dx_server_owned owned;
+    dx_ws_endpoint endpoint;
+} websocket_route;
+
+static void websocket_route_free(dx_server_owned *owned)
+{
+    free(DX_CONTAINER(owned, websocket_route, owned));
+}
+
+static void on_websocket(dx_exchange *x, void *context)
+{
+    websocket_route *route = context;
+    dx_ws_handshake handshake;
+
+    if (dx_ws_handshake_check(x, &route->endpoint, &handshake))
+        dx_ws_handshake_accept(x, &dx_worker_of(x)->ws, &route->endpoint, &handshake, NULL);
+}
+
+dx_err dx_server_websocket(dx_server *s, const char *pattern, const dx_ws_handler *handler)
+{
+    websocket_route *route = calloc(1, sizeof *route);
+
+    if (route == NULL)
+        return DX_ERR_MEMORY;
+    route->endpoint = (dx_ws_endpoint){.handler = *handler, .config = s->ws_config};
+    server_own(s, &route->owned, websocket_route_free);
+    return dx_server_add_route(s, DX_ROUTE_WEBSOCKET, pattern, on_websocket, route);
+}
+
+typedef struct files_route {
+    dx_server_owned owned;
+    dx_files *files;
+} files_route;
+
+static void files_route_free(dx_server_owned *owned)
+{
+    files_route *route = DX_CONTAINER(owned, files_route, owned);
+
+    dx_files_free(route->files);
+    free(route);
+}
+
+dx_err dx_server_files(dx_server *s, const char *prefix, const char *directory)
+{
+    char pattern[256];
+    size_t size = strlen(prefix);
+    files_route *route = NULL;
+
+    if (size == 0 || size + 3 > sizeof pattern || prefix[size - 1] != '/')
+        return DX_ERR_NAME;
+    memcpy(pattern, prefix, size);
+    memcpy(pattern + size, "**", 3);
+    route = calloc(1, sizeof *route);
+    if (route == NULL)
+        return DX_ERR_MEMORY;
+    dx_err err = dx_files_new(directory, &route->files);
+    if (err != DX_OK) {
+        free(route);
+        return err;
+    }
+    server_own(s, &route->owned, files_route_free);
+    return dx_server_add_route(s, DX_BIT(DX_HTTP_GET), pattern, dx_files_handle, route->files);
+}
+
+/* ---- starting --------------------------------------------------------------------------------- */
+
+static dx_err fail(const dx_server *s, dx_err err, const char *what, const char *allowed)
+{
+    dx_log_write(&s->log, DX_LOG_ERROR, "%s: %s%s%s", what, dx_err_text(err), allowed ? "; allowed: " : "",
+                 allowed ? allowed : "");
+    return err;
+}
+
+static dx_err read_addresses(dx_server *s)
+{
+    dx_bytes rest = dx_bytes_of(s->listen), text;
+
+    while (dx_bytes_split(&rest, ' ', &text)) {
+        char copy[256];
+        snprintf(copy, sizeof copy, "--listen %.*s", DX_FORMAT(text));
+        if (text.size == 0)
+            continue;
+        if (s->addresses_count == DX_LISTEN_MAX)
+            return fail(s, DX_ERR_TOO_LARGE, copy, "16 addresses");
+        dx_err err = dx_address_parse(text, &s->addresses[s->addresses_count]);
+        if (err != DX_OK)
+            return fail(s, err, copy, DX_ADDRESS_FORMS);
+        s->addresses_count++;
+    }
+    return s->addresses_count ? DX_OK : fail(s, DX_ERR_ADDRESS, "--listen", DX_ADDRESS_FORMS);
+}
+
+static dx_err read_options(dx_server *s)
+{
+    if (!dx_log_level_from_name(s->log_level, &s->log.level))
+        return fail(s, DX_ERR_NAME, s->log_level, "log levels error, warn, info, debug");
+    if (!dx_loop_kind_from_name(s->loop_name, &s->loop_kind))
+        return fail(s, DX_ERR_NAME, s->loop_name, "loops auto, epoll, io_uring");
+    if (s->options.workers > DX_WORKERS_MAX)
+        return fail(s, DX_ERR_NAME, "workers", "1 to 256");
+    if (s->ws_config.message_bytes_max > 1u << 30)
+        return fail(s, DX_ERR_NAME, "message size", "1 to 1073741824 bytes");
+    s->workers_count = s->options.workers ? s->options.workers : dx_workers_cores();
+    return read_addresses(s);
+}
+
+static void log_address(const dx_server *s, const dx_address *address)
+{
+    char text[DX_ADDRESS_TEXT_BYTES];
+
+    dx_address_format(address, text);
+    if (address->transport == DX_TCP)
+        dx_log_write(&s->log, DX_LOG_INFO, "listening on http://%s", text);
+    else
+        dx_log_write(&s->log, DX_LOG_INFO, "listening on %s", text);
+}
+
+static dx_err open_sockets(dx_server *s)
+{
+    s->fds = malloc(s->addresses_count * s->workers_count * sizeof *s->fds);
+    if (s->fds == NULL)
+        return DX_ERR_MEMORY;
+    for (size_t i = 0; i < s->addresses_count * s->workers_count; i++)
+        s->fds[i] = -1;
+    for (size_t i = 0; i < s->addresses_count; i++) {
+        char text[DX_ADDRESS_TEXT_BYTES];
+        dx_address_format(&s->addresses[i], text);
+        dx_err err = dx_socket_listen(&s->addresses[i], s->workers_count, &s->fds[i * s->workers_count]);
+        if (err != DX_OK)
+            return fail(s, err, text, NULL);
+    }
+    return DX_OK;
+}
+
+static dx_err start_workers(dx_server *s)
+{
+    dx_err err = DX_ERR_MEMORY;
+
+    s->worker = calloc(s->workers_count, sizeof *s->worker);
+    if (s->worker)
+        err = dx_workers_new(&(dx_workers_options){.count = s->workers_count,
+                                                   .loop = {.kind = s->loop_kind},
+                                                   .context = s,
+                                                   .start = dx_worker_start,
+                                                   .end = dx_worker_end},
+                             &s->workers);
+    return err == DX_OK ? DX_OK : fail(s, err, "cannot start the workers", NULL);
+}
+
+dx_err dx_server_start(dx_server *s)
+{
+    dx_assert(s->workers == NULL);
+    dx_err err = read_options(s);
+    if (err == DX_OK)
+        err = open_sockets(s);
+    if (err == DX_OK)
+        err = start_workers(s);
+    if (err != DX_OK) {
+        close_fds(s);
+        return err;
+    }
+    dx_log_write(&s->log, DX_LOG_INFO, "duplex %s: %u worker%s, loop %s", dx_version(), s->workers_count,
+                 s->workers_count == 1 ? "" : "s", dx_loop_name(dx_workers_loop(s->workers, 0)));
+    for (size_t i = 0; i < s->addresses_count; i++)
+        log_address(s, &s->addresses[i]);
+    return DX_OK;
+}
+
+/* ---- stopping --------------------------------------------------------------------------------- */
+
+void dx_server_wait(dx_server *s)
+{
+    dx_workers_join(s->workers);
+    close_fds(s);
+    for (size_t i = 0; i < s->addresses_count; i++)
+        if (s->addresses[i].transport == DX_UNIX && s->addresses[i].local.sun_path[0] != '\0')
+            unlink(s->addresses[i].local.sun_path);
+}
+
+static bool is_config_error(dx_err err)
+{
+    return err == DX_ERR_ADDRESS || err == DX_ERR_NAME || err == DX_ERR_TOO_LARGE;
+}
+
+int dx_server_run(dx_server *s)
+{
+    if (s == NULL)
+        return 1;
+    dx_err err = dx_server_start(s);
+    if (err != DX_OK)
+        return is_config_error(err) ? EXIT_CONFIG : 1;
+    dx_server_wait(s);
+    return 0;
+}
+
+void dx_server_drain(dx_server *s, uint32_t timeout_ms)
+{
+    if (s->workers == NULL || atomic_exchange(&s->is_draining, true))
+        return;
+    dx_log_write(&s->log, DX_LOG_INFO, "draining");
+    atomic_store(&s->drain_ms, timeout_ms);
+    for (uint32_t i = 0; i < s->workers_count; i++)
+        dx_worker_drain(&s->worker[i]);
+}
+
+void dx_server_stop(dx_server *s)
+{
+    if (s->workers)
+        dx_workers_stop(s->workers);
+}
+
+uint16_t dx_server_port(const dx_server *s)
+{
+    return s->addresses_count ? dx_address_port(&s->addresses[0]) : 0;
+}
+
+const char *dx_version(void)
+{
+    return DX_VERSION;
+}

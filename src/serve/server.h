@@ -1,0 +1,71 @@
+/* The server as its own layer sees it: what all workers share, and what each has.
+ * Is:     struct dx_server, struct dx_worker; registering routes from within.
+ * Is not: the doors of streams (door_*.c), the command line (cli).
+ * Memory: a server owns its routes' contexts and its workers.
+ * Threads: a dx_worker belongs to its loop's thread; of a dx_server everything is constant once it has
+ *          started.
+ * SPDX-License-Identifier: MIT */
+#ifndef DX_SERVE_SERVER_H
+#define DX_SERVE_SERVER_H
+
+#include "http/http1.h"
+#include "loop/workers.h"
+#include "net/listener.h"
+#include "ws/server.h"
+
+#include <duplex/server.h>
+
+enum { DX_LISTEN_MAX = 16, DX_WORKERS_MAX = 256 };
+
+/* Something the server frees when it is freed. */
+typedef struct dx_server_owned {
+    dx_list link;
+    void (*free)(struct dx_server_owned *owned);
+} dx_server_owned;
+
+typedef struct dx_worker {
+    dx_server *server;
+    uint32_t index;
+    dx_loop *loop;
+    dx_net net;
+    dx_http http;
+    dx_ws_worker ws;
+    dx_listener listeners[DX_LISTEN_MAX];
+    size_t listeners_count; /* opened */
+    dx_post drain_post;
+    dx_timer drain_tick;
+    uint64_t drain_due_ms; /* loop time; 0: not draining */
+} dx_worker;
+
+struct dx_server {
+    char *listen;
+    char *loop_name, *log_level;
+    dx_server_options options;
+    dx_log log;
+    dx_loop_kind loop_kind;
+    dx_router router;
+    dx_ws_config ws_config; /* of all endpoints */
+    dx_list owned;          /* of dx_server_owned.link */
+    dx_address addresses[DX_LISTEN_MAX];
+    size_t addresses_count;
+    int *fds; /* [address][worker], -1 once a worker has taken it */
+    uint32_t workers_count;
+    dx_worker *worker;   /* workers_count of them */
+    dx_workers *workers; /* their threads; NULL before start */
+    atomic_uint drain_ms;
+    atomic_bool is_draining, is_stopped;
+};
+
+/* As dx_server_route, with methods as bits (http/router.h). */
+dx_err dx_server_add_route(dx_server *server, uint32_t methods, const char *pattern,
+                           dx_exchange_handler *handler, void *context);
+
+/* The worker that `x` or a loop belongs to. */
+dx_worker *dx_worker_of(const dx_exchange *x);
+
+/* worker.c, for server.c */
+dx_err dx_worker_start(dx_loop *loop, uint32_t index, void *server);
+void dx_worker_end(dx_loop *loop, uint32_t index, void *server);
+void dx_worker_drain(dx_worker *worker);
+
+#endif

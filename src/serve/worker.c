@@ -1,0 +1,132 @@
+/* One worker: its loop's listeners and connections, their beginning and their end.
+ * SPDX-License-Identifier: MIT */
+#include "serve/server.h"
+
+#include "base/assert.h"
+
+#include <unistd.h>
+
+enum { DRAIN_TICK_MS = 20, END_WAIT_MS = 100 };
+
+dx_worker *dx_worker_of(const dx_exchange *x)
+{
+    return dx_loop_owner(dx_exchange_conn(x)->net->loop);
+}
+
+static void on_accept(dx_listener *listener, int fd)
+{
+    dx_worker *w = listener->owner;
+    dx_http1_accept(&w->http, fd);
+}
+
+static dx_err open_listeners(dx_worker *w)
+{
+    dx_server *s = w->server;
+
+    for (size_t i = 0; i < s->addresses_count; i++) {
+        int *fd = &s->fds[i * s->workers_count + w->index];
+        dx_listener *l = &w->listeners[i];
+        l->on_accept = on_accept;
+        l->owner = w;
+        l->log = &s->log;
+        dx_err err = dx_listener_open(l, w->loop, *fd);
+        if (err != DX_OK)
+            return err;
+        *fd = -1;
+        w->listeners_count++;
+    }
+    return DX_OK;
+}
+
+static void close_listeners(dx_worker *w)
+{
+    for (size_t i = 0; i < w->listeners_count; i++)
+        dx_listener_close(&w->listeners[i]);
+}
+
+static bool listeners_are_closed(const dx_worker *w)
+{
+    for (size_t i = 0; i < w->listeners_count; i++)
+        if (!w->listeners[i].is_closed)
+            return false;
+    return true;
+}
+
+void dx_worker_end(dx_loop *loop, uint32_t index, void *server)
+{
+    dx_worker *w = &((dx_server *)server)->worker[index];
+
+    dx_timer_clear(&w->drain_tick);
+    close_listeners(w);
+    for (dx_list *l = w->net.live.next, *next; l != &w->net.live; l = next) {
+        next = l->next;
+        dx_conn_abort(DX_CONTAINER(l, dx_conn, link), DX_ERR_CLOSED, false);
+    }
+    while (w->net.conns_count > 0 || !listeners_are_closed(w))
+        dx_loop_step(loop, END_WAIT_MS);
+    dx_ws_worker_deinit(&w->ws);
+    dx_http_deinit(&w->http);
+    dx_net_deinit(&w->net);
+}
+
+/* ---- draining --------------------------------------------------------------------------------- */
+
+static void drain_conn(dx_conn *conn)
+{
+    dx_ws *ws = dx_ws_of(conn);
+
+    if (ws)
+        dx_ws_close(ws, DX_WS_CLOSE_GOING_AWAY, DX_BYTES("the server is going away"));
+    else if (dx_http1_is(conn))
+        dx_http1_drain(conn);
+}
+
+static void on_drain_tick(dx_timer *timer)
+{
+    dx_worker *w = DX_CONTAINER(timer, dx_worker, drain_tick);
+
+    if (w->net.conns_count == 0 || dx_loop_now_ms(w->loop) >= w->drain_due_ms)
+        dx_loop_stop(w->loop);
+    else
+        dx_timer_set(w->loop, timer, DRAIN_TICK_MS);
+}
+
+static void on_drain_post(dx_post *post)
+{
+    dx_worker *w = DX_CONTAINER(post, dx_worker, drain_post);
+
+    w->drain_due_ms = dx_loop_now_ms(w->loop) + atomic_load(&w->server->drain_ms);
+    close_listeners(w);
+    for (dx_list *l = w->net.live.next, *next; l != &w->net.live; l = next) {
+        next = l->next;
+        drain_conn(DX_CONTAINER(l, dx_conn, link));
+    }
+    dx_timer_set(w->loop, &w->drain_tick, DRAIN_TICK_MS);
+}
+
+void dx_worker_drain(dx_worker *w)
+{
+    w->drain_post.run = on_drain_post;
+    if (dx_loop_post(w->loop, &w->drain_post) != DX_OK)
+        dx_loop_stop(w->loop); /* too busy even to be told: stop it */
+}
+
+/* ---- starting --------------------------------------------------------------------------------- */
+
+dx_err dx_worker_start(dx_loop *loop, uint32_t index, void *server)
+{
+    dx_server *s = server;
+    dx_worker *w = &s->worker[index];
+
+    *w = (dx_worker){.server = s, .index = index, .loop = loop};
+    dx_loop_set_owner(loop, w);
+    dx_timer_init(&w->drain_tick, on_drain_tick);
+    dx_net_init(&w->net, loop, &DX_NET_LIMITS_DEFAULT, &s->log);
+    dx_ws_worker_init(&w->ws, &w->net);
+    dx_err err = dx_http_init(&w->http, &w->net, &s->router, &DX_HTTP_CONFIG_DEFAULT);
+    if (err == DX_OK)
+        err = open_listeners(w);
+    if (err != DX_OK)
+        dx_worker_end(loop, index, server);
+    return err;
+}

@@ -1,0 +1,214 @@
+/* The opening handshake at the client.
+ * Source: RFC 6455 §4.1.
+ * SPDX-License-Identifier: MIT */
+#include "ws/client.h"
+
+#include "base/assert.h"
+#include "base/random.h"
+#include "codec/http_writer.h"
+#include "codec/ws_handshake.h"
+
+#include <stdlib.h>
+
+enum { HEAD_BYTES_MAX = 12288, FIELDS_COUNT_MAX = 100, LINES_MAX = 16 };
+
+/* Between connecting and the 101. */
+typedef struct dialing {
+    dx_ws_worker *worker;
+    const dx_ws_endpoint *endpoint;
+    void *user;
+    void (*failed)(void *user, dx_err err, unsigned status, const char *text);
+    dx_http_reader reader;
+    char key[DX_WS_KEY_BYTES];
+    const char *why; /* what `failed` will be told */
+    unsigned status;
+    bool is_over;
+    size_t request_size;
+    uint8_t request[];
+} dialing;
+
+static dx_ws_lines lines_of(const dx_http_fields *fields, dx_http_name id, dx_bytes memory[LINES_MAX])
+{
+    size_t count = 0;
+    const dx_http_field *f = dx_http_fields_get(fields, id);
+
+    for (; f && count < LINES_MAX; f = dx_http_fields_next(fields, f))
+        memory[count++] = f->value;
+    return (dx_ws_lines){memory, count};
+}
+
+static void give_up(dx_conn *conn, const char *why)
+{
+    dialing *d = conn->protocol;
+
+    d->why = why;
+    dx_conn_abort(conn, DX_ERR_PROTOCOL, false);
+}
+
+static uint8_t subprotocol_index(const dx_ws_endpoint *endpoint, dx_bytes chosen)
+{
+    for (size_t i = 0; i < endpoint->subprotocols_count; i++)
+        if (chosen.size > 0 && dx_bytes_equal(endpoint->subprotocols[i], chosen))
+            return (uint8_t)(i + 1);
+    return 0;
+}
+
+static dx_ws_refusal check_answer(const dialing *d, const dx_http_response_head *head,
+                                  dx_bytes *subprotocol)
+{
+    dx_bytes upgrade[LINES_MAX], connection[LINES_MAX], accept[LINES_MAX], protocol[LINES_MAX];
+    const dx_http_fields *fields = &head->fields;
+    dx_ws_answer answer = {
+        .status = (uint16_t)head->code,
+        .upgrade = lines_of(fields, DX_HTTP_UPGRADE, upgrade),
+        .connection = lines_of(fields, DX_HTTP_CONNECTION, connection),
+        .accept = lines_of(fields, DX_HTTP_SEC_WEBSOCKET_ACCEPT, accept),
+        .subprotocol = lines_of(fields, DX_HTTP_SEC_WEBSOCKET_PROTOCOL, protocol),
+    };
+    return dx_ws_answer_check(&answer, d->key, d->endpoint->subprotocols,
+                              d->endpoint->subprotocols_count, subprotocol);
+}
+
+/* The answer's head is whole: a session from here on, or the end. */
+static void on_head(dx_conn *conn, const dx_http_response_head *head)
+{
+    dialing *d = conn->protocol;
+    dx_bytes subprotocol = {0}, extensions[LINES_MAX];
+    dx_ws_deflate_params params;
+    const dx_ws_config *config = &d->endpoint->config;
+
+    d->status = head->code;
+    dx_ws_refusal refusal = check_answer(d, head, &subprotocol);
+    dx_ws_deflate_result deflate =
+        dx_ws_deflate_check(lines_of(&head->fields, DX_HTTP_SEC_WEBSOCKET_EXTENSIONS, extensions),
+                            config->is_deflate ? &config->deflate : NULL, &params);
+    if (refusal == DX_WS_ACCEPTED && deflate == DX_WS_DEFLATE_BAD)
+        refusal = DX_WS_REFUSED_ANSWER_EXTENSION;
+    if (refusal != DX_WS_ACCEPTED) {
+        give_up(conn, dx_ws_refusal_text(refusal));
+        return;
+    }
+    dx_ws *ws = dx_ws_new(d->worker, d->endpoint, DX_WS_CLIENT,
+                          deflate == DX_WS_DEFLATE_ACCEPTED ? &params : NULL);
+    if (ws == NULL) {
+        give_up(conn, dx_err_text(DX_ERR_MEMORY));
+        return;
+    }
+    ws->user = d->user;
+    ws->subprotocol = subprotocol_index(d->endpoint, subprotocol);
+    d->is_over = true;
+    dx_ws_begin(ws, conn);
+}
+
+static size_t on_bytes(dx_conn *conn, uint8_t *at, size_t size)
+{
+    dialing *d = conn->protocol;
+    dx_http_field fields[FIELDS_COUNT_MAX];
+    dx_http_response_head head = {.fields = {.at = fields, .count_max = FIELDS_COUNT_MAX}};
+    size_t consumed = 0;
+
+    dx_http_status status =
+        dx_http_response_read(&d->reader, dx_bytes_at(at, size), DX_HTTP_GET, &head, &consumed);
+    if (status == DX_HTTP_MORE)
+        return 0;
+    if (status != DX_HTTP_OK) {
+        give_up(conn, dx_http_fault_of(status)->text);
+        return size;
+    }
+    if (head.code >= 100 && head.code < 200 && head.code != 101) { /* RFC 9110 §15.2 */
+        dx_http_reader_init(&d->reader, &DX_HTTP_LIMITS_DEFAULT);
+        return consumed;
+    }
+    on_head(conn, &head);
+    if (d->is_over)
+        free(d);
+    return consumed;
+}
+
+static void on_open(dx_conn *conn)
+{
+    dialing *d = conn->protocol;
+    dx_conn_write(conn, dx_bytes_at(d->request, d->request_size));
+}
+
+static void on_deadline(dx_conn *conn)
+{
+    dialing *d = conn->protocol;
+
+    d->why = "the server did not answer in time";
+    dx_conn_abort(conn, DX_ERR_TIMEOUT, true);
+}
+
+static void on_closed(dx_conn *conn, dx_err why)
+{
+    dialing *d = conn->protocol;
+
+    if (why == DX_OK)
+        why = DX_ERR_RESET;
+    d->failed(d->user, why, d->status, d->why ? d->why : dx_err_text(why));
+    free(d);
+}
+
+static const dx_conn_ops conn_ops = {
+    .on_bytes = on_bytes,
+    .on_open = on_open,
+    .on_deadline = on_deadline,
+    .on_closed = on_closed,
+};
+
+static void write_subprotocols(dx_http_writer *w, const dx_ws_endpoint *endpoint)
+{
+    for (size_t i = 0; i < endpoint->subprotocols_count; i++)
+        dx_http_write_known(w, DX_HTTP_SEC_WEBSOCKET_PROTOCOL, endpoint->subprotocols[i]);
+}
+
+static dx_bytes write_request(dialing *d, const dx_ws_connect_options *options)
+{
+    dx_http_writer w;
+    uint8_t random[16];
+    const dx_ws_config *config = &options->endpoint->config;
+
+    dx_random_fill(random, sizeof random);
+    dx_ws_key_write(random, d->key);
+    dx_http_writer_init(&w, d->request, HEAD_BYTES_MAX);
+    dx_http_write_request(&w, DX_BYTES("GET"), options->target);
+    dx_http_write_known(&w, DX_HTTP_HOST, options->authority);
+    dx_http_write_known(&w, DX_HTTP_UPGRADE, DX_BYTES("websocket"));
+    dx_http_write_known(&w, DX_HTTP_CONNECTION, DX_BYTES("Upgrade"));
+    dx_http_write_known(&w, DX_HTTP_SEC_WEBSOCKET_KEY, dx_bytes_at(d->key, sizeof d->key));
+    dx_http_write_known(&w, DX_HTTP_SEC_WEBSOCKET_VERSION, DX_BYTES(DX_WS_VERSION));
+    if (options->origin.size > 0)
+        dx_http_write_known(&w, DX_HTTP_ORIGIN, options->origin);
+    write_subprotocols(&w, options->endpoint);
+    if (config->is_deflate) {
+        dx_ws_deflate_text offer;
+        dx_ws_deflate_offer(&config->deflate, &offer);
+        dx_http_write_known(&w, DX_HTTP_SEC_WEBSOCKET_EXTENSIONS, dx_bytes_at(offer.at, offer.size));
+    }
+    return dx_http_write_end(&w);
+}
+
+dx_err dx_ws_connect(dx_ws_worker *worker, const dx_ws_connect_options *options)
+{
+    dx_conn *conn = NULL;
+    dialing *d = calloc(1, sizeof *d + HEAD_BYTES_MAX);
+
+    dx_assert(options->failed);
+    if (d == NULL)
+        return DX_ERR_MEMORY;
+    d->worker = worker;
+    d->endpoint = options->endpoint;
+    d->user = options->user;
+    d->failed = options->failed;
+    dx_http_reader_init(&d->reader, &DX_HTTP_LIMITS_DEFAULT);
+    d->request_size = write_request(d, options).size;
+    dx_err err = d->request_size == 0
+                     ? DX_ERR_TOO_LARGE
+                     : dx_conn_connect(worker->net, &options->address, &conn_ops, d, &conn);
+    if (err != DX_OK) {
+        free(d);
+        return err;
+    }
+    dx_conn_set_deadline(conn, options->timeout_ms);
+    return DX_OK;
+}
