@@ -5,6 +5,7 @@
 
 #include <duplex/http.h>
 #include <duplex/server.h>
+#include <duplex/stream.h>
 #include <duplex/types.h>
 #include <duplex/websocket.h>
 

@@ -22,7 +22,7 @@ struct slab {
 void dx_pool_init(dx_pool *pool, size_t object_bytes)
 {
     dx_assert(object_bytes >= 1 && object_bytes <= 4096);
-    *pool = (dx_pool){.object_bytes = (object_bytes + 15) & ~(size_t)15};
+    *pool = (dx_pool){.object_bytes = (object_bytes + 7) & ~(size_t)7};
     dx_list_init(&pool->slabs_open);
 }
 

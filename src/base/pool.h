@@ -1,7 +1,7 @@
 /* Objects of one size, many of them, without the heap's overhead for each.
  * Is:     slabs of 64 KiB with a free list each; an empty slab goes back to the system.
  * Is not: for objects of several sizes, or for more than one thread.
- * Memory: object size rounded up to 16, plus 1/1000. Under AddressSanitizer each object is its own
+ * Memory: object size rounded up to 8, plus 1/1000. Under AddressSanitizer each object is its own
  *         heap block, so that use after free is seen.
  * SPDX-License-Identifier: MIT */
 #ifndef DX_BASE_POOL_H

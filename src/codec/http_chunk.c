@@ -149,7 +149,7 @@ static dx_http_status on_byte(dx_http_chunks *c, uint8_t byte)
             return digit_add(c, digit);
         if (c->state == SIZE_FIRST || (byte != ';' && byte != '\r'))
             return refuse(byte, DX_HTTP_FAULT_CHUNK_SIZE);
-        c->line = 0;
+        c->line = 1; /* the ";" is the first byte of the extensions */
         return go(c, byte == ';' ? NAME_FIRST : SIZE_LF);
     case SIZE_LF: return byte == '\n' ? size_end(c) : DX_HTTP_FAULT_BARE_CR;
     case NAME_FIRST:
@@ -182,14 +182,14 @@ static dx_http_status on_byte(dx_http_chunks *c, uint8_t byte)
 }
 
 /* Counts a byte that is not content against its line and against the whole. */
-static dx_http_status overhead_add(dx_http_chunks *c)
+static dx_http_status overhead_add(dx_http_chunks *c, uint8_t byte)
 {
     c->overhead++;
     if (c->overhead >= DX_HTTP_CHUNK_OVERHEAD_MAX && c->content < c->overhead / 3)
         return DX_HTTP_FAULT_CHUNK_OVERHEAD;
-    if (c->state >= NAME_FIRST && c->state <= VALUE_BLANK)
-        return ++c->line > DX_HTTP_CHUNK_EXTENSION_MAX + 1 ? DX_HTTP_FAULT_CHUNK_EXTENSION_LONG
-                                                           : DX_HTTP_OK; /* its CR is free */
+    if (c->state >= NAME_FIRST && c->state <= VALUE_BLANK && byte != '\r')
+        return ++c->line > DX_HTTP_CHUNK_EXTENSION_MAX ? DX_HTTP_FAULT_CHUNK_EXTENSION_LONG
+                                                       : DX_HTTP_OK;
     if (c->state >= TRAILER_FIRST)
         return ++c->line > DX_HTTP_TRAILERS_MAX ? DX_HTTP_FAULT_TRAILERS_LARGE : DX_HTTP_OK;
     return DX_HTTP_OK;
@@ -211,7 +211,7 @@ dx_http_status dx_http_chunk_read(dx_http_chunks *c, dx_bytes *in, dx_bytes *ret
             return DX_HTTP_DATA;
         }
         uint8_t byte = in->at[0];
-        status = overhead_add(c);
+        status = overhead_add(c, byte);
         if (status == DX_HTTP_OK)
             status = on_byte(c, byte);
         if (status != DX_HTTP_OK)

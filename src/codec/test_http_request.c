@@ -212,6 +212,8 @@ TEST("RFC 9112 §3.2.4 the asterisk form goes with OPTIONS alone")
     GOOD("OPTIONS * HTTP/1.1\r\n" H "\r\n", "OPTIONS asterisk * @a 1.1 none:0 keep [Host=a]");
     GOOD("OPTIONS http://b HTTP/1.1\r\n" H "\r\n",
          "OPTIONS absolute * @b 1.1 none:0 keep [Host=a]");
+    GOOD("OPTIONS http://b?q HTTP/1.1\r\n" H "\r\n",
+         "OPTIONS absolute / ? q @b 1.1 none:0 keep [Host=a]");
     GOOD("OPTIONS http://b/ HTTP/1.1\r\n" H "\r\n",
          "OPTIONS absolute / @b 1.1 none:0 keep [Host=a]");
     FAULT("GET * HTTP/1.1\r\n" H "\r\n", TARGET_FORM);

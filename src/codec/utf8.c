@@ -11,7 +11,9 @@
 #endif
 
 /* Texts below this are done before the wide loop would have begun. */
-#define AVX2_BYTES_MIN 64
+#define AVX2_BYTES_MIN 16
+/* Texts up to this are first tried as ASCII, which most are. */
+#define ASCII_BYTES_MAX 128
 
 /* What a first byte of 0x80 and above asks of the bytes behind it. */
 static bool begin(dx_utf8 *state, uint8_t byte)
@@ -45,7 +47,14 @@ static bool step(dx_utf8 *state, uint8_t byte)
     return true;
 }
 
-/* How many bytes from `i` on are surely ASCII; steps of 16. */
+static inline uint64_t load64(const uint8_t *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
+/* Where the ASCII that begins at `i` ends; steps of 16. */
 static inline size_t skip_ascii(dx_bytes in, size_t i)
 {
 #if DX_HAVE_X86_SIMD
@@ -57,12 +66,34 @@ static inline size_t skip_ascii(dx_bytes in, size_t i)
     }
 #endif
     for (; i + 8 <= in.size; i += 8) {
-        uint64_t word;
-        memcpy(&word, in.at + i, sizeof word);
-        if (word & 0x8080808080808080u)
+        if (load64(in.at + i) & 0x8080808080808080u)
             break;
     }
     return i;
+}
+
+/* True if no byte of a short text has its top bit: the last block overlaps the one before. */
+static inline bool is_ascii(dx_bytes in)
+{
+    uint64_t high_bits = 0;
+
+    if (in.size < 8) {
+        for (size_t i = 0; i < in.size; i++)
+            high_bits |= in.at[i];
+        return (high_bits & 0x80) == 0;
+    }
+#if DX_HAVE_X86_SIMD
+    if (in.size >= 16) {
+        __m128i all = _mm_loadu_si128((const __m128i *)(const void *)(in.at + in.size - 16));
+        for (size_t i = 0; i + 16 < in.size; i += 16)
+            all = _mm_or_si128(all, _mm_loadu_si128((const __m128i *)(const void *)(in.at + i)));
+        return _mm_movemask_epi8(all) == 0;
+    }
+#endif
+    for (size_t i = 0; i + 8 < in.size; i += 8)
+        high_bits |= load64(in.at + i);
+    high_bits |= load64(in.at + in.size - 8);
+    return (high_bits & 0x8080808080808080u) == 0;
 }
 
 static inline bool is_continuation(uint8_t byte)
@@ -110,6 +141,8 @@ bool dx_utf8_feed(dx_utf8 *state, dx_bytes in)
 {
     size_t i = 0, done;
 
+    if (state->left == 0 && in.size <= ASCII_BYTES_MAX && is_ascii(in))
+        return true;
     for (; state->left > 0 && i < in.size; i++)
         if (!step(state, in.at[i]))
             return false;

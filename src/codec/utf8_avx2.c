@@ -111,24 +111,41 @@ static size_t back_to_boundary(const uint8_t *at, size_t size)
     return size;
 }
 
+/* Not zero where the 64 bytes at `at`, with `before` in front of them, are wrong. */
+AVX2_INLINE __m256i errors_of_64(const uint8_t *at, __m256i before)
+{
+    __m256i a = load(at), b = load(at + 32);
+    return _mm256_or_si256(errors_of(a, before), errors_of(b, a));
+}
+
+/* The last, shorter block: padded with NULs, which are fine behind a whole code point. */
+AVX2_INLINE bool is_last_good(const uint8_t *at, size_t size, __m256i before)
+{
+    uint8_t block[64] = {0};
+
+    dx_copy(block, at, size);
+    return is_zero(errors_of_64(block, before));
+}
+
 AVX2 size_t dx_utf8_avx2(dx_bytes in)
 {
     __m256i before = _mm256_setzero_si256();
-    size_t i = 0;
+    size_t i = 0, end = back_to_boundary(in.at, in.size);
 
     for (; i + 64 <= in.size; i += 64) {
         __m256i a = load(in.at + i), b = load(in.at + i + 32);
         if (_mm256_movemask_epi8(_mm256_or_si256(a, b)) == 0) {
             if (i > 0 && back_to_boundary(in.at, i) != i)
                 return DX_UTF8_BAD; /* ASCII inside a sequence */
-        } else {
-            __m256i errors = _mm256_or_si256(errors_of(a, before), errors_of(b, a));
-            if (!is_zero(errors))
-                return DX_UTF8_BAD;
+        } else if (!is_zero(errors_of_64(in.at + i, before))) {
+            return DX_UTF8_BAD;
         }
         before = b;
     }
-    return back_to_boundary(in.at, i);
+    /* what follows `end` is the front of a sequence: not judged here */
+    if (end > i && !is_last_good(in.at + i, end - i, before))
+        return DX_UTF8_BAD;
+    return end;
 }
 
 #endif

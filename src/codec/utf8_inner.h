@@ -10,8 +10,8 @@
 #define DX_UTF8_BAD SIZE_MAX
 
 /* Each begins between code points and gives how many bytes at the front of `in` are whole and good
- * (less than one vector is left over, beginning between code points), or DX_UTF8_BAD. What is left
- * over has not been judged. */
+ * (at most 3 bytes are left over, beginning between code points), or DX_UTF8_BAD. What is left over
+ * has not been judged. */
 size_t dx_utf8_plain(dx_bytes in);
 #if DX_HAVE_X86_SIMD
 size_t dx_utf8_avx2(dx_bytes in);

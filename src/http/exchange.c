@@ -70,6 +70,13 @@ dx_send_result dx_exchange_write(dx_exchange *x, dx_bytes piece)
     return x->ops->is_busy(x) ? DX_SEND_BUSY : x->ops->write(x, piece);
 }
 
+void dx_exchange_put(dx_exchange *x, dx_bytes piece)
+{
+    dx_assert(x->state == DX_EXCHANGE_STREAMING);
+    if (piece.size > 0)
+        x->ops->write(x, piece);
+}
+
 void dx_exchange_end(dx_exchange *x)
 {
     dx_assert(x->state == DX_EXCHANGE_STREAMING);
@@ -80,8 +87,7 @@ void dx_exchange_end(dx_exchange *x)
 void dx_exchange_respond(dx_exchange *x, const dx_response *response)
 {
     dx_exchange_start(x, response, response->body.size);
-    if (response->body.size > 0)
-        x->ops->write(x, response->body); /* whole, however full the queue is */
+    dx_exchange_put(x, response->body);
     dx_exchange_end(x);
 }
 
@@ -122,10 +128,10 @@ static size_t write_allowed(uint32_t allowed, char *text, size_t text_bytes)
 {
     size_t size = 0;
 
-    if (allowed == DX_ROUTE_WEBSOCKET)
-        allowed = DX_BIT(DX_HTTP_GET);
-    else if (allowed & DX_BIT(DX_HTTP_GET))
+    if (allowed & DX_BIT(DX_HTTP_GET))
         allowed |= DX_BIT(DX_HTTP_HEAD);
+    if (allowed & DX_ROUTE_WEBSOCKET)
+        allowed |= DX_BIT(DX_HTTP_GET); /* with an Upgrade */
     allowed |= DX_BIT(DX_HTTP_OPTIONS);
     for (unsigned m = DX_HTTP_GET; m < DX_HTTP_METHOD_COUNT; m++)
         if (allowed & DX_BIT(m))
@@ -134,18 +140,18 @@ static size_t write_allowed(uint32_t allowed, char *text, size_t text_bytes)
     return size;
 }
 
-/* RFC 9110 §15.5.22: the path serves WebSocket and nothing else. */
+/* RFC 9110 §15.5.22: the path serves WebSocket, and GET as nothing else. */
 static void answer_upgrade_required(dx_exchange *x)
 {
     static const dx_header headers[] = {{DX_BYTES("Upgrade"), DX_BYTES("websocket")},
                                         {DX_BYTES("Connection"), DX_BYTES("Upgrade")}};
-    dx_exchange_problem_with(x, 426, "This path is served by WebSocket only (RFC 6455).", headers,
+    dx_exchange_problem_with(x, 426, "GET is answered here by WebSocket only (RFC 6455).", headers,
                              DX_COUNT(headers));
 }
 
 void dx_exchange_answer_method(dx_exchange *x, uint32_t allowed)
 {
-    if (allowed == DX_ROUTE_WEBSOCKET && x->head.method == DX_HTTP_GET) {
+    if ((allowed & DX_ROUTE_WEBSOCKET) && x->head.method == DX_HTTP_GET) {
         answer_upgrade_required(x);
         return;
     }

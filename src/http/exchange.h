@@ -55,6 +55,10 @@ struct dx_exchange {
 /* The connection that carries it: for its loop and its peer's address. */
 dx_conn *dx_exchange_conn(const dx_exchange *x);
 
+/* Like dx_exchange_write, but takes `piece` however full the queue is: for an answer whose size the
+ * caller has bounded. */
+void dx_exchange_put(dx_exchange *x, dx_bytes piece);
+
 /* Runs the route's handler. */
 void dx_exchange_handle(dx_exchange *x);
 

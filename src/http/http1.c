@@ -40,7 +40,8 @@ static dx_exchange *exchange_new(dx_http1 *h)
     h->http->spare = (dx_arena){0};
     x->head.fields.at = h->http->fields;
     x->head.fields.count_max = h->http->config.head.fields_count_max;
-    x->head.minor_version = 1; /* until the peer says otherwise */
+    x->head.minor_version = 1; /* until the peer says otherwise, */
+    h->is_head_request = false; /* and this, too, is not of the request before */
     return x;
 }
 
@@ -184,13 +185,18 @@ static size_t on_head(dx_http1 *h, dx_bytes head, dx_bytes rest)
 {
     const dx_http_framing *f = &h->x->head.framing;
 
-    h->keep_alive = f->keep_alive && !has_body(f); /* an error before the body is read ends it */
+    /* An error before the body is read ends it. */
+    h->keep_alive = f->keep_alive && !h->is_draining && !has_body(f);
     h->is_head_request = h->x->head.method == DX_HTTP_HEAD;
     h->x->is_fin_seen = h->is_fin_seen;
     if (!find_route(h)) /* answered */
         return 0;
     if (h->x->match.route->methods & DX_ROUTE_WEBSOCKET) {
-        handle(h); /* a handshake has no body: one that has is refused unread, and the connection ends */
+        /* A handshake has no body: one that has is refused unread, and the connection ends. */
+        if (h->is_draining)
+            dx_exchange_problem(h->x, 503, "The server is going away: no new WebSocket here.");
+        else
+            handle(h);
         return 0;
     }
     size_t max = h->x->match.route->body_bytes_max;
@@ -220,9 +226,12 @@ static void keep_exchange(dx_http1 *h, dx_bytes head)
 
     if (h->state != H1_HANDLING || x == NULL || x->head.fields.at != h->http->fields)
         return;
-    if (!exchange_keep_head(x, head) ||
-        (x->body.size > 0 && !dx_arena_copy(&x->arena, x->body, &x->body)))
-        dx_conn_abort(h->conn, DX_ERR_MEMORY, true);
+    if (exchange_keep_head(x, head) &&
+        (x->body.size == 0 || dx_arena_copy(&x->arena, x->body, &x->body)))
+        return;
+    x->head = (dx_http_request_head){0}; /* for on_gone: nothing that is not there any more */
+    x->body = (dx_bytes){0};
+    dx_conn_abort(h->conn, DX_ERR_MEMORY, true);
 }
 
 static size_t read_head(dx_http1 *h, dx_bytes in)
@@ -329,21 +338,37 @@ void dx_http1_detach(dx_http1 *h)
         http1_free(h);
 }
 
+/* Whether the next request has to wait: for the answer to the one before, or for answers to leave. */
+static bool must_wait(dx_http1 *h)
+{
+    if (h->state == H1_HANDLING)
+        return true;
+    if (dx_conn_queued(h->conn) <= h->http->config.queued_bytes_high)
+        return false;
+    h->is_room_awaited = true;
+    dx_conn_want_room(h->conn);
+    return true;
+}
+
+/* All that came was looked at, and no more will come: a part of a request is not a request. */
+static void finish_after_fin(dx_http1 *h)
+{
+    if (h->is_fin_seen && h->state != H1_HANDLING && !h->is_room_awaited)
+        dx_conn_finish(h->conn);
+}
+
 static size_t on_bytes(dx_conn *conn, uint8_t *at, size_t size)
 {
     dx_http1 *h = conn->protocol;
     size_t used = 0;
 
     h->is_reading = true;
+    h->is_room_awaited = false;
     while (used < size && h->conn && h->state != H1_OVER) {
         dx_bytes in = {at + used, size - used};
-        if (h->state == H1_HANDLING) {
+        if (must_wait(h)) {
             if (in.size > PIPELINED_BYTES_MAX)
                 dx_conn_pause(conn);
-            break;
-        }
-        if (dx_conn_queued(conn) > h->http->config.queued_bytes_high) {
-            dx_conn_want_room(conn);
             break;
         }
         size_t part = h->state == H1_BODY ? read_body(h, in) : read_head(h, in);
@@ -356,21 +381,20 @@ static size_t on_bytes(dx_conn *conn, uint8_t *at, size_t size)
         http1_free(h); /* upgraded: the rest is the new protocol's */
     else if (h->state == H1_OVER)
         return size;
+    else
+        finish_after_fin(h);
     return used;
 }
 
-/* The client closed its half. What it asked for whole is still answered; a part of a request is not a
- * request. */
+/* The client closed its half. What it asked for whole is still answered. */
 static void on_end(dx_conn *conn)
 {
     dx_http1 *h = conn->protocol;
 
     h->is_fin_seen = true;
-    h->keep_alive = false;
     if (h->x && h->state == H1_HANDLING)
         h->x->is_fin_seen = true;
-    else
-        dx_conn_finish(conn);
+    finish_after_fin(h);
 }
 
 static void on_room(dx_conn *conn)
@@ -378,7 +402,8 @@ static void on_room(dx_conn *conn)
     dx_http1 *h = conn->protocol;
     dx_exchange *x = h->x;
 
-    dx_conn_wake(conn); /* requests that waited for room */
+    if (h->is_room_awaited)
+        dx_conn_resume(conn); /* the requests that waited */
     if (x && x->on_room) {
         dx_exchange_handler *room = x->on_room;
         x->on_room = NULL;

@@ -69,6 +69,7 @@ static void start(dx_exchange *x, const dx_response *response, uint64_t length)
         dx_http_writer_init(&w, memory, sizeof memory);
         head = write_head(h, &w, &(dx_response){.status = 500}, 0);
         h->is_bodyless = true;
+        h->response_left = length; /* of what will be written, and dropped */
     }
     dx_conn_write(h->conn, head);
 }
@@ -101,13 +102,19 @@ static dx_send_result write_piece(dx_exchange *x, dx_bytes piece)
         else
             dx_conn_write(h->conn, piece);
     }
-    return DX_SEND_QUEUED;
+    return dx_conn_is_open(h->conn) ? DX_SEND_QUEUED : DX_SEND_CLOSED;
 }
 
 static bool is_busy(const dx_exchange *x)
 {
     const dx_http1 *h = x->carrier;
     return dx_conn_queued(h->conn) > h->http->config.queued_bytes_high;
+}
+
+/* The client has closed its half, and there is nothing left of what came before that. */
+static bool is_last(const dx_http1 *h)
+{
+    return h->is_fin_seen && !h->is_reading && dx_conn_kept(h->conn) == 0;
 }
 
 /* The response is whole: the next request, or the end. */
@@ -124,17 +131,15 @@ static void end(dx_exchange *x)
     } else if (cut) { /* less than was announced: the client must see that it is not whole */
         dx_http1_enter(h, H1_OVER);
         dx_conn_abort(h->conn, DX_ERR_CLOSED, true);
-    } else if (!h->keep_alive || h->is_fin_seen) {
+    } else if (!h->keep_alive || is_last(h)) {
         dx_http1_enter(h, H1_OVER);
         dx_conn_finish(h->conn);
     } else {
         dx_http1_enter(h, H1_IDLE);
         dx_http_reader_init(&h->reader, &h->http->config.head);
         dx_conn_set_deadline(h->conn, h->http->config.idle_ms);
-        if (!h->is_reading) { /* requests that came meanwhile */
-            dx_conn_resume(h->conn);
-            dx_conn_wake(h->conn);
-        }
+        if (!h->is_reading)
+            dx_conn_resume(h->conn); /* requests that came meanwhile */
     }
 }
 

@@ -30,7 +30,10 @@ static bool pattern_is_good(dx_bytes pattern)
         bool last = pattern.at == NULL;
         if (is_rest(segment) ? !last : dx_bytes_find(segment, '*') < segment.size)
             return false;
-        if (is_parameter(segment) && (segment.size == 2 || ++parameters >= DX_ROUTE_PARAMETERS_MAX))
+        if (is_parameter(segment) && segment.size == 2)
+            return false;
+        parameters += is_rest(segment) || is_parameter(segment);
+        if (parameters > DX_ROUTE_PARAMETERS_MAX)
             return false;
     }
     return true;
@@ -46,10 +49,10 @@ static bool goes_before(const char *a_text, const char *b_text)
 {
     dx_bytes a = dx_bytes_of(a_text), b = dx_bytes_of(b_text), x, y;
 
-    while (dx_bytes_split(&a, '/', &x) && dx_bytes_split(&b, '/', &y))
+    while (a.at && b.at && dx_bytes_split(&a, '/', &x) && dx_bytes_split(&b, '/', &y))
         if (segment_rank(x) != segment_rank(y))
             return segment_rank(x) < segment_rank(y);
-    return a.at != NULL; /* the longer one */
+    return a.at != NULL && b.at == NULL; /* the longer one: a whole order, if nothing else */
 }
 
 dx_err dx_router_add(dx_router *router, const dx_route *route)

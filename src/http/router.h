@@ -51,7 +51,7 @@ typedef struct dx_route_match {
 } dx_route_match;
 
 /* Adds `route`. Errors: DX_ERR_NAME (a pattern that does not start with "/", has "**" not at its end,
- * more than 8 parameters, or an unnamed one), DX_ERR_CONFLICT (that pattern has that method),
+ * more than 8 parameters, the rest counted, or an unnamed one), DX_ERR_CONFLICT (that pattern has that method),
  * DX_ERR_MEMORY. */
 DX_MUST_USE dx_err dx_router_add(dx_router *router, const dx_route *route);
 

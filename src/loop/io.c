@@ -12,7 +12,7 @@
 
 enum { IOV_COUNT_MAX = 64 };
 
-/* ---- what the owner asks ---------------------------------------------------------------------- */
+/* ---- what the owner asks --------------------------------------------------------------------- */
 
 dx_err dx_io_open(dx_io *io, dx_loop *loop, int fd, const dx_io_ops *ops)
 {
@@ -114,7 +114,7 @@ void dx_io_close(dx_io *io, bool reset)
     io->loop->backend->close(io, fd);
 }
 
-/* ---- what the backends report ----------------------------------------------------------------- */
+/* ---- what the backends report ---------------------------------------------------------------- */
 
 void dx_io_report_recv(dx_io *io, uint8_t *at, size_t size)
 {
@@ -203,7 +203,7 @@ void dx_io_report_closed(dx_io *io)
     dx_list_append(&io->loop->closed, &io->closed_link);
 }
 
-/* ---- sending ---------------------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 dx_err dx_send_some(int fd, const struct iovec *iov, uint32_t iov_count, size_t *ret)
 {

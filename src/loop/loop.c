@@ -16,7 +16,7 @@ enum {
     POSTS_COUNT_MAX = 65536,
 };
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 bool dx_loop_kind_from_name(const char *name, dx_loop_kind *ret)
 {
@@ -41,7 +41,7 @@ static dx_err start_backend(dx_loop *loop, const dx_loop_backend *backend)
 static dx_err choose_backend(dx_loop *loop, dx_loop_kind kind)
 {
     switch (kind) {
-    case DX_LOOP_EPOLL:    return start_backend(loop, &dx_loop_epoll);
+    case DX_LOOP_EPOLL: return start_backend(loop, &dx_loop_epoll);
     case DX_LOOP_IO_URING: return start_backend(loop, &dx_loop_io_uring);
     case DX_LOOP_AUTO:
         /* Whatever keeps io_uring from starting (seccomp, memory limits, age), epoll may work. */
@@ -135,7 +135,7 @@ void *dx_loop_owner(const dx_loop *loop)
     return loop->owner;
 }
 
-/* ---- the turn --------------------------------------------------------------------------------- */
+/* ---- the turn -------------------------------------------------------------------------------- */
 
 void dx_loop_woke(dx_loop *loop)
 {
@@ -250,7 +250,7 @@ void dx_loop_stop(dx_loop *loop)
     dx_mailbox_wake(&loop->mailbox);
 }
 
-/* ---- timers, tasks, posts --------------------------------------------------------------------- */
+/* ---- timers, tasks, posts -------------------------------------------------------------------- */
 
 void dx_timer_set(dx_loop *loop, dx_timer *timer, uint64_t delay_ms)
 {

@@ -22,12 +22,13 @@ typedef struct dx_io dx_io;
 /* What a dx_io is told. All run on the loop's thread, never from inside dx_io_recv_start,
  * dx_io_recv_stop, dx_io_accept_start, dx_io_connect or dx_io_close. Unused slots may be NULL. */
 typedef struct dx_io_ops {
-    /* Bytes came. They are the loop's: borrowed until return, and may be changed in place.
-     * size >= 1. May still come a few times after dx_io_recv_stop (what the kernel had handed over);
+    /* Bytes came. They are the loop's: borrowed until return, and may be changed in place. At
+     * least 1. May still come a few times after dx_io_recv_stop (what the kernel had handed over);
      * never after dx_io_close. */
     void (*on_recv)(dx_io *io, uint8_t *at, size_t size);
-    /* Nothing more will be received: DX_OK for the peer's FIN, else why. Sending may still work after
-     * DX_OK. Called once at most. While receiving is stopped a reset may go unnoticed until a send. */
+    /* Nothing more will be received: DX_OK for the peer's FIN, else why. Sending may still work
+     * after DX_OK. Called once at most. While receiving is stopped a reset may go unnoticed
+     * until a send. */
     void (*on_recv_end)(dx_io *io, dx_err err);
     /* The send is over: `sent` bytes left. err is DX_OK also when sent is less than was given
      * (socket full): on_writable follows by itself. May be called before dx_io_send returns. A send
@@ -35,8 +36,8 @@ typedef struct dx_io_ops {
     void (*on_sent)(dx_io *io, size_t sent, dx_err err);
     /* There is room again, after a send that came out short. */
     void (*on_writable)(dx_io *io);
-    /* A connection was accepted: `fd` is given, non-blocking and close-on-exec. Or `err` (fd is -1):
-     * accepting has stopped and dx_io_accept_start is needed to go on. */
+    /* A connection was accepted: `fd` is given, non-blocking and close-on-exec. Or `err` (fd is
+     * -1): accepting has stopped and dx_io_accept_start is needed to go on. */
     void (*on_accept)(dx_io *io, int fd, dx_err err);
     /* dx_io_connect is over. */
     void (*on_connect)(dx_io *io, dx_err err);
@@ -50,7 +51,7 @@ struct dx_io {
     const dx_io_ops *ops;
     dx_loop *loop;
     union {
-        dx_list closed_link;  /* in a list of the loop's: closed this turn, or connect failed at once */
+        dx_list closed_link;  /* in a list of the loop's: closed, or refused at once */
         size_t sending_bytes; /* while a send is in flight (io_uring) */
     };
     int fd;           /* -1 after dx_io_close */
@@ -82,8 +83,8 @@ struct dx_post {
 typedef enum dx_loop_kind { DX_LOOP_AUTO, DX_LOOP_EPOLL, DX_LOOP_IO_URING } dx_loop_kind;
 
 typedef struct dx_loop_options {
-    dx_loop_kind kind;        /* DX_LOOP_AUTO: io_uring if it works here, else epoll */
-    uint32_t recv_bytes;      /* size of the epoll receive buffer, of one io_uring ring buffer times 16;
+    dx_loop_kind kind;   /* DX_LOOP_AUTO: io_uring if it works here, else epoll */
+    uint32_t recv_bytes; /* size of the epoll receive buffer, of one io_uring ring buffer times 16;
                                  0: 256 KiB */
     uint32_t posts_count_max; /* mailbox bound; 0: 65536 */
 } dx_loop_options;
@@ -93,11 +94,13 @@ bool dx_loop_kind_from_name(const char *name, dx_loop_kind *ret);
 
 /* Makes a loop, given to the caller. Call it on the thread that will run it (io_uring's
  * SINGLE_ISSUER binds to it).
- * Errors: DX_ERR_MEMORY, DX_ERR_FILES, DX_ERR_UNSUPPORTED (the kind asked for does not work here). */
+ * Errors: DX_ERR_MEMORY, DX_ERR_FILES, DX_ERR_UNSUPPORTED (the kind asked for does not work
+ * here). */
 DX_MUST_USE dx_err dx_loop_new(const dx_loop_options *options, dx_loop **ret);
 
-/* Frees a loop that is not running; every dx_io must have been reported closed. Posts that still wait
- * are run first, since each may own memory; no other thread may post any more. NULL is allowed. */
+/* Frees a loop that is not running; every dx_io must have been reported closed. Posts that still
+ * wait are run first, since each may own memory; no other thread may post any more. NULL is
+ * allowed. */
 void dx_loop_free(dx_loop *loop);
 
 /* Which backend was chosen: "epoll" or "io_uring". */
@@ -120,7 +123,7 @@ uint64_t dx_loop_now_ns(const dx_loop *loop);
 void dx_loop_set_owner(dx_loop *loop, void *owner);
 void *dx_loop_owner(const dx_loop *loop);
 
-/* ---- descriptors ------------------------------------------------------------------------------ */
+/* ---- descriptors ----------------------------------------------------------------------------- */
 
 /* Puts the non-blocking descriptor `fd` (taken) into the loop. Nothing is asked of it yet.
  * Errors: DX_ERR_MEMORY, DX_ERR_SYSTEM; `fd` is still the caller's then. */
@@ -148,32 +151,33 @@ void dx_io_send(dx_io *io, const struct iovec *iov, uint32_t iov_count);
  * (0 if the socket is full). It leaves no trace: on_writable does not follow; to hear of room, give
  * the rest to dx_io_send.
  * Errors: as on_sent's. */
-DX_MUST_USE dx_err dx_io_send_now(dx_io *io, const struct iovec *iov, uint32_t iov_count, size_t *ret);
+DX_MUST_USE dx_err dx_io_send_now(dx_io *io, const struct iovec *iov, uint32_t iov_count,
+                                  size_t *ret);
 
 /* shutdown(SHUT_WR): FIN to the peer, after the send that is in flight; receiving goes on. */
 void dx_io_shutdown(dx_io *io);
 
-/* Closes the descriptor, once; nothing is called any more but on_closed. What a send in flight could
- * not hand to the kernel is lost: wait for on_sent before. `reset`: with RST and without sending what
- * the kernel still holds. */
+/* Closes the descriptor, once; nothing is called any more but on_closed. What a send in flight
+ * could not hand to the kernel is lost: wait for on_sent before. `reset`: with RST and without
+ * sending what the kernel still holds. */
 void dx_io_close(dx_io *io, bool reset);
 
-/* ---- timers, tasks, posts --------------------------------------------------------------------- */
+/* ---- timers, tasks, posts -------------------------------------------------------------------- */
 
 void dx_timer_init(dx_timer *timer, void (*fire)(dx_timer *timer));
 static inline bool dx_timer_is_set(const dx_timer *timer)
 {
     return !dx_list_is_empty(&timer->link);
 }
-/* Fires once, `delay_ms` or up to one tick of the wheel (16 ms) later; an earlier setting is replaced.
- * Timers of different ticks fire in order; within a tick, in any.
+/* Fires once, `delay_ms` or up to one tick of the wheel (16 ms) later; an earlier setting is
+ * replaced. Timers of different ticks fire in order; within a tick, in any.
  * Cost: O(1). */
 void dx_timer_set(dx_loop *loop, dx_timer *timer, uint64_t delay_ms);
 void dx_timer_clear(dx_timer *timer);
 
 void dx_task_init(dx_task *task, void (*run)(dx_task *task));
-/* Runs `task` at the end of this turn; once, however often it is asked for. A task that is queued by
- * a task runs in the next turn, which does not wait. */
+/* Runs `task` at the end of this turn; once, however often it is asked for. A task that is
+ * queued by a task runs in the next turn, which does not wait. */
 void dx_task_queue(dx_loop *loop, dx_task *task);
 void dx_task_clear(dx_task *task);
 

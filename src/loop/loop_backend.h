@@ -48,14 +48,15 @@ typedef struct dx_loop_backend {
     void (*recv_stop)(dx_io *io);
     /* Sends, reports once by dx_io_report_sent; after a short one by dx_io_report_writable. */
     void (*send)(dx_io *io, const struct iovec *iov, uint32_t iov_count);
-    /* Closes io->fd (SO_LINGER is set where a reset was asked for) when what was sent before has been
-     * handed to the kernel; calls dx_io_report_closed when nothing refers to `io` any more. The
-     * owner's io->fd is -1 from then on. */
+    /* Closes io->fd (SO_LINGER is set where a reset was asked for) when what was sent before has
+     * been handed to the kernel; calls dx_io_report_closed when nothing refers to `io` any more.
+     * The owner's io->fd is -1 from then on. */
     void (*close)(dx_io *io, int fd);
 } dx_loop_backend;
 
 extern const dx_loop_backend dx_loop_epoll;
-extern const dx_loop_backend dx_loop_io_uring; /* one that gives DX_ERR_UNSUPPORTED if not built in */
+/* Gives DX_ERR_UNSUPPORTED if it is not built in. */
+extern const dx_loop_backend dx_loop_io_uring;
 
 struct dx_loop {
     const dx_loop_backend *backend;
@@ -63,12 +64,12 @@ struct dx_loop {
     void *owner;
     uint64_t now_ns, now_ms;
     uint32_t recv_bytes;
-    uint32_t ios_count;    /* open, or not yet reported closed */
-    bool turning;          /* inside dx_loop_step */
-    atomic_bool stop;      /* asked by dx_loop_stop */
-    dx_list tasks;         /* of dx_task: for the end of this turn */
-    dx_list closed;        /* of dx_io: on_closed is due */
-    dx_list refused;       /* of dx_io: connect failed at once with dx_io.pending as its dx_err */
+    uint32_t ios_count; /* open, or not yet reported closed */
+    bool turning;       /* inside dx_loop_step */
+    atomic_bool stop;   /* asked by dx_loop_stop */
+    dx_list tasks;      /* of dx_task: for the end of this turn */
+    dx_list closed;     /* of dx_io: on_closed is due */
+    dx_list refused;    /* of dx_io: connect failed at once with dx_io.pending as its dx_err */
     dx_wheel wheel;
     dx_mailbox mailbox;
 };
@@ -93,15 +94,16 @@ static inline bool dx_io_is_open(const dx_io *io)
     return io->fd >= 0;
 }
 
-/* The wait is over: reads the clock, lets senders know that the loop is awake. Before any report. */
+/* The wait is over: reads the clock, lets senders know that the loop is awake. Before any
+ * report. */
 void dx_loop_woke(dx_loop *loop);
 
-/* The reports: each keeps the bits and calls the owner. `io` must be open (but for closed), and may be
- * closed (never freed) when they return. */
+/* The reports: each keeps the bits and calls the owner. `io` must be open (but for closed), and
+ * may be closed (never freed) when they return. */
 void dx_io_report_recv(dx_io *io, uint8_t *at, size_t size);
 void dx_io_report_recv_end(dx_io *io, dx_err err);
-/* `asked` bytes were to be sent. Short if `sent` is less and err is DX_OK: the backend is then already
- * waiting for room. */
+/* `asked` bytes were to be sent. Short if `sent` is less and err is DX_OK: the backend is then
+ * already waiting for room. */
 void dx_io_report_sent(dx_io *io, size_t sent, size_t asked, dx_err err);
 void dx_io_report_writable(dx_io *io);
 void dx_io_report_accept(dx_io *io, int fd);

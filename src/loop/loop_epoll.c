@@ -42,7 +42,7 @@ static epoll_state *state_of(const dx_loop *loop)
     return loop->backend_state;
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static dx_err watch_bell(epoll_state *state, int bell_fd)
 {
@@ -92,7 +92,7 @@ static void epoll_deinit(dx_loop *loop)
     free_state(state_of(loop));
 }
 
-/* ---- what the kernel is to watch -------------------------------------------------------------- */
+/* ---- what the kernel is to watch ------------------------------------------------------------- */
 
 static uint32_t wanted_watch(const dx_io *io)
 {
@@ -163,8 +163,8 @@ static dx_err epoll_open(dx_io *io)
 
 static void epoll_close(dx_io *io, int fd)
 {
-    /* close() alone would leave it watched if the descriptor was duplicated (a fork that has not yet
-     * come to its exec): events would then come for memory that is gone. */
+    /* close() alone would leave it watched if the descriptor was duplicated (a fork that has not
+     * yet come to its exec): events would then come for memory that is gone. */
     (void)epoll_ctl(state_of(io->loop)->fd, EPOLL_CTL_DEL, fd, NULL);
     close(fd);
     dx_io_report_closed(io);
@@ -175,7 +175,7 @@ static void epoll_recv_stop(dx_io *io)
     (void)io; /* see watch_more */
 }
 
-/* ---- sending ---------------------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------------------------------- */
 
 static void send_once(dx_io *io, const struct iovec *iov, uint32_t iov_count, sent_report *ret)
 {
@@ -199,7 +199,8 @@ static void epoll_send(dx_io *io, const struct iovec *iov, uint32_t iov_count)
 
     send_once(io, iov, iov_count, &report);
     if (dx_io_has(io, REPORTING_SENT)) {
-        /* Sent from its own on_sent: the outer call reports it, or a long queue would eat the stack. */
+        /* Sent from its own on_sent: the outer call reports it, or a long queue would eat the
+         * stack. */
         sent_report *outer = state->innermost;
         while (outer->io != io)
             outer = outer->outer;
@@ -219,7 +220,7 @@ static void epoll_send(dx_io *io, const struct iovec *iov, uint32_t iov_count)
     state->innermost = report.outer;
 }
 
-/* ---- what came -------------------------------------------------------------------------------- */
+/* ---- what came ------------------------------------------------------------------------------- */
 
 static void receive(dx_io *io)
 {
@@ -269,7 +270,8 @@ static void report_in(dx_io *io, uint32_t events)
         tell_error(io);
 }
 
-/* A socket that is not connected hangs up by nature: such an event may be from before the connect. */
+/* A socket that is not connected hangs up by nature: such an event may be from before the
+ * connect. */
 static bool is_connect_over(const dx_io *io, uint32_t events)
 {
     struct sockaddr_storage peer;

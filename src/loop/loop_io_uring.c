@@ -1,8 +1,9 @@
 /* The io_uring backend: operations are queued during the turn and submitted by its one wait.
- * Receives and accepts are multishot: armed once, they go on telling. Sends are asked not to wait, so
- * the kernel has done with them, and with what they point at, when they have been submitted.
- * An entry's user data is its dx_io with the operation in the low bits; dx_io.pending counts the
- * operations that still have a completion to come, and `io` is reported closed only at zero.
+ * Receives and accepts are multishot: armed once, they go on telling. Sends are asked not to
+ * wait, so the kernel has done with them, and with what they point at, when they have been
+ * submitted. An entry's user data is its dx_io with the operation in the low bits; dx_io.pending
+ * counts the operations that still have a completion to come, and `io` is reported closed only
+ * at zero.
  * Is not: the ring itself (uring.c).
  * SPDX-License-Identifier: MIT */
 #include "loop/loop_backend.h"
@@ -19,7 +20,7 @@
 enum {
     RECV_BYTES_PER_BUFFER = 16, /* dx_loop_options.recv_bytes is 16 buffers */
     OPERATION_BITS = 7,
-    ARMED = DX_IO_BACKEND,          /* a multishot receive or accept is under way */
+    ARMED = DX_IO_BACKEND,           /* a multishot receive or accept is under way */
     CANCELLING = DX_IO_BACKEND << 1, /* and is being cancelled */
 };
 
@@ -56,7 +57,7 @@ static void tag(struct io_uring_sqe *sqe, dx_io *io, operation op)
     io->pending++;
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 static void watch_bell(dx_loop *loop)
 {
@@ -112,7 +113,7 @@ static void uring_close(dx_io *io, int fd)
     tag(sqe, io, OP_CLOSE);
 }
 
-/* ---- receiving and accepting ------------------------------------------------------------------ */
+/* ---- receiving and accepting ----------------------------------------------------------------- */
 
 static void arm_recv(dx_io *io)
 {
@@ -155,8 +156,8 @@ static void on_recv_failed(dx_io *io, int error)
     case ENOBUFS: state_of(io->loop)->missing_buffers++; return;
     case ECANCELED:
     case EINTR:
-    case EAGAIN:  return; /* armed again if still wanted */
-    default:      dx_io_report_recv_end(io, dx_err_from_errno(error)); /* errno is no enum */
+    case EAGAIN: return;                                          /* armed again if still wanted */
+    default: dx_io_report_recv_end(io, dx_err_from_errno(error)); /* errno is no enum */
     }
 }
 
@@ -198,7 +199,7 @@ static void on_accept(dx_io *io, int32_t result, uint32_t flags)
         arm_accept(io);
 }
 
-/* ---- sending and connecting ------------------------------------------------------------------- */
+/* ---- sending and connecting ------------------------------------------------------------------ */
 
 static void uring_send(dx_io *io, const struct iovec *iov, uint32_t iov_count)
 {
@@ -245,16 +246,16 @@ static void on_sent(dx_io *io, int32_t result)
     dx_io_report_sent(io, sent, asked, DX_OK);
 }
 
-/* ---- the turn --------------------------------------------------------------------------------- */
+/* ---- the turn -------------------------------------------------------------------------------- */
 
 static void report(dx_io *io, const struct io_uring_cqe *cqe)
 {
     operation op = (operation)(cqe->user_data & OPERATION_BITS);
 
     switch (op) {
-    case OP_RECV:   on_recv(io, cqe->res, cqe->flags); break;
+    case OP_RECV: on_recv(io, cqe->res, cqe->flags); break;
     case OP_ACCEPT: on_accept(io, cqe->res, cqe->flags); break;
-    case OP_SEND:   on_sent(io, cqe->res); break;
+    case OP_SEND: on_sent(io, cqe->res); break;
     case OP_WRITABLE:
         if (dx_io_is_open(io))
             dx_io_report_writable(io);
@@ -265,7 +266,7 @@ static void report(dx_io *io, const struct io_uring_cqe *cqe)
         break;
     case OP_CLOSE: break;
     case OP_NONE:
-    case OP_BELL:  dx_unreachable("a completion of no dx_io");
+    case OP_BELL: dx_unreachable("a completion of no dx_io");
     }
 }
 

@@ -1,6 +1,6 @@
 /* Posts from any thread to the one thread that owns a loop.
- * Is:     a lock-free stack that many push to and one takes whole, in order per sender; a bound; and
- *         the bell (an eventfd) that is rung only when the owner sleeps.
+ * Is:     a lock-free stack that many push to and one takes whole, in order per sender; a bound;
+ *         and the bell (an eventfd) that is rung only when the owner sleeps.
  * Is not: fair among senders, or a queue of copies: a post is embedded in what it carries.
  * Memory: one descriptor, nothing per post.
  * Threads: push and wake any; the rest is the owner's.
@@ -28,8 +28,8 @@ DX_MUST_USE dx_err dx_mailbox_push(dx_mailbox *mailbox, dx_post *post);
 /* Gives all that waits, the oldest first, linked by `next`; NULL if nothing does. */
 dx_post *dx_mailbox_take(dx_mailbox *mailbox);
 
-/* The owner is about to sleep: from now on a push or a wake rings. False: something waits already, do
- * not sleep (but call dx_mailbox_rise all the same). */
+/* The owner is about to sleep: from now on a push or a wake rings. False: something waits
+ * already, do not sleep (but call dx_mailbox_rise all the same). */
 bool dx_mailbox_sleep(dx_mailbox *mailbox);
 void dx_mailbox_rise(dx_mailbox *mailbox);
 

@@ -3,6 +3,7 @@
 #include "loop/test_ends.h"
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,7 +42,7 @@ int turn_for(dx_loop *loop, uint64_t span_ms)
     return turns;
 }
 
-/* ---- ends ------------------------------------------------------------------------------------- */
+/* ---- ends ------------------------------------------------------------------------------------ */
 
 static end *end_of(dx_io *io)
 {
@@ -71,7 +72,7 @@ static void pump(end *e)
 /* A send is over or room has come back or bytes came to echo: goes on if nothing is in flight. */
 static void pump_if_idle(end *e)
 {
-    bool is_in_flight = e->sents < e->starts, is_full = e->shorts > e->writables;
+    bool is_in_flight = e->starts != e->sents, is_full = e->shorts != e->writables;
 
     if (!is_in_flight && !is_full && e->out_sent < e->out_size && e->sent_err == DX_OK)
         pump(e);
@@ -183,6 +184,9 @@ void end_open(end *e, dx_loop *loop, int fd, size_t in_bytes_max)
                                   .on_connect = on_connect,
                                   .on_closed = on_closed};
 
+    /* Fails on what is not TCP. With Nagle's algorithm small pieces would wait for each other's
+     * ACK. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     *e = (end){.in_bytes_max = in_bytes_max, .accepted_fd = -1};
     e->in = malloc(in_bytes_max + 1);
     dx_assert(e->in != NULL);
@@ -210,7 +214,7 @@ void end_finish(end *e)
     e->in = NULL;
 }
 
-/* ---- sockets ---------------------------------------------------------------------------------- */
+/* ---- sockets --------------------------------------------------------------------------------- */
 
 void socket_pair(int ret[2])
 {
@@ -280,7 +284,7 @@ void close_reset(int fd)
     close(fd);
 }
 
-/* ---- numbers ---------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 uint64_t next_random(uint64_t *seed) /* a Weyl sequence, mixed by two multiplications */
 {

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "loop/loop.h"
 
-/* ---- a test for each backend ------------------------------------------------------------------ */
+/* ---- a test for each backend ----------------------------------------------------------------- */
 
 extern dx_loop_kind loop_kind; /* of the test that runs */
 
@@ -53,10 +53,13 @@ dx_loop *new_loop(void);
         CHECK(condition);                                                                          \
     } while (0)
 
-/* Turns for so long; gives how many turns that took. */
+/* Turns for so long; gives how many turns that took. A loop at rest takes one, and one for each
+ * time that the kernel interrupts it for its own sake (freeing another io_uring does that); one
+ * that spins takes thousands. */
+enum { SPIN_TURNS = 100 };
 int turn_for(dx_loop *loop, uint64_t span_ms);
 
-/* ---- ends ------------------------------------------------------------------------------------- */
+/* ---- ends ------------------------------------------------------------------------------------ */
 
 typedef enum end_event {
     ON_RECV = 1,
@@ -74,17 +77,17 @@ struct end {
     size_t in_size, in_bytes_max;
     const uint8_t *out; /* what is to be sent, from out_sent on */
     size_t out_size, out_sent;
-    bool echoes;          /* out is in */
-    bool keeps_accepted;  /* else accepted descriptors are closed */
-    uint32_t pieces;      /* of a send; 0: 1 */
-    size_t piece_bytes;   /* 0: all there is, in equal pieces */
-    uint32_t close_on;    /* end_events in which it closes itself */
+    bool echoes;         /* out is in */
+    bool keeps_accepted; /* else accepted descriptors are closed */
+    uint32_t pieces;     /* of a send; 0: 1 */
+    size_t piece_bytes;  /* 0: all there is, in equal pieces */
+    uint32_t close_on;   /* end_events in which it closes itself */
     bool close_reset;
     void (*hook)(end *e, end_event event); /* called last, unless closed */
     void *context;
     int recvs, ends, sents, shorts, writables, accepts, accept_errs, connects, closed;
-    int starts; /* sends asked for: in flight while more than sents */
-    size_t asked; /* bytes of the last */
+    int starts;      /* sends asked for: in flight while more than sents */
+    size_t asked;    /* bytes of the last */
     int accepted_fd; /* the last, if kept */
     dx_err end_err, sent_err, accept_err, connect_err;
 };
@@ -96,7 +99,7 @@ void end_send(end *e, const void *out, size_t size);
 /* Closes if that was not done, turns until that is reported, frees the input. */
 void end_finish(end *e);
 
-/* ---- sockets, non-blocking -------------------------------------------------------------------- */
+/* ---- sockets, non-blocking ------------------------------------------------------------------- */
 
 void socket_pair(int ret[2]);
 /* A TCP connection over loopback. */

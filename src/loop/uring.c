@@ -5,6 +5,7 @@
 #include "loop/uring.h"
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/err.h"
 
 #include <sys/mman.h>
@@ -16,7 +17,7 @@ enum {
     BUFFER_SHIFT_BYTES = 192, /* else all buffers would begin in the same few cache sets */
 };
 
-/* ---- the ring --------------------------------------------------------------------------------- */
+/* ---- the ring -------------------------------------------------------------------------------- */
 
 static dx_err err_from_setup(int error)
 {
@@ -57,8 +58,8 @@ static dx_err init_buffers(dx_uring *uring, uint32_t buffer_bytes)
     const size_t ring_bytes = DX_URING_BUFFERS_MAX * sizeof(struct io_uring_buf);
     uint32_t stride = buffer_bytes + BUFFER_SHIFT_BYTES;
     size_t bytes = ring_bytes + (size_t)DX_URING_BUFFERS_MAX * stride;
-    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                    -1, 0);
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (at == MAP_FAILED)
         return DX_ERR_MEMORY;
@@ -79,7 +80,20 @@ static dx_err init_buffers(dx_uring *uring, uint32_t buffer_bytes)
     return DX_OK;
 }
 
-/* ---- the proof -------------------------------------------------------------------------------- */
+/* ---- the proof ------------------------------------------------------------------------------- */
+
+/* A signal or want of memory may end a wait early: tries again for a while. */
+static bool await_completion(dx_uring *uring, struct io_uring_cqe *ret)
+{
+    uint64_t end_ms = dx_clock_ms() + PROOF_MS;
+
+    do {
+        dx_uring_wait(uring, PROOF_MS / 10);
+        if (dx_uring_next(uring, ret))
+            return true;
+    } while (dx_clock_ms() < end_ms);
+    return false;
+}
 
 /* One byte through a non-blocking socket by a multishot receive that must go on afterwards. */
 static bool prove_receive(dx_uring *uring, int from, int to)
@@ -89,8 +103,7 @@ static bool prove_receive(dx_uring *uring, int from, int to)
     dx_uring_prep_recv(dx_uring_entry(uring), to);
     if (write(from, "", 1) != 1)
         return false;
-    dx_uring_wait(uring, PROOF_MS);
-    if (!dx_uring_next(uring, &cqe) || cqe.res != 1)
+    if (!await_completion(uring, &cqe) || cqe.res != 1)
         return false;
     if (!(cqe.flags & IORING_CQE_F_BUFFER) || !(cqe.flags & IORING_CQE_F_MORE))
         return false;
@@ -106,8 +119,7 @@ static bool prove_cancel(dx_uring *uring, int to)
 
     io_uring_prep_cancel_fd(sqe, to, IORING_ASYNC_CANCEL_ALL);
     io_uring_sqe_set_flags(sqe, IOSQE_CQE_SKIP_SUCCESS);
-    dx_uring_wait(uring, PROOF_MS);
-    return dx_uring_next(uring, &cqe) && cqe.res == -ECANCELED;
+    return await_completion(uring, &cqe) && cqe.res == -ECANCELED;
 }
 
 static dx_err prove(dx_uring *uring)
@@ -143,7 +155,7 @@ void dx_uring_deinit(dx_uring *uring)
         munmap(uring->buffer_ring, uring->mapped_bytes);
 }
 
-/* ---- submitting ------------------------------------------------------------------------------- */
+/* ---- submitting ------------------------------------------------------------------------------ */
 
 static void forget_submitted(dx_uring *uring)
 {
@@ -217,7 +229,8 @@ void dx_uring_wait(dx_uring *uring, int wait_ms)
 {
     int result = submit_and_wait(uring, wait_ms);
 
-    /* Time, signals, and want of memory pass: what was not submitted stays queued for the next turn. */
+    /* Time, signals, and want of memory pass: what was not submitted stays queued for the next
+     * turn. */
     dx_assert(result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN ||
               result == -EBUSY || result == -ENOMEM);
     forget_submitted(uring);
@@ -233,7 +246,7 @@ bool dx_uring_next(dx_uring *uring, struct io_uring_cqe *ret)
     return true;
 }
 
-/* ---- buffers ---------------------------------------------------------------------------------- */
+/* ---- buffers --------------------------------------------------------------------------------- */
 
 void dx_uring_give_buffer(dx_uring *uring, uint32_t id)
 {

@@ -13,12 +13,12 @@
 #include <liburing.h>
 
 enum {
-    DX_URING_ENTRIES = 1024,      /* operations queued before they are submitted early */
-    DX_URING_COMPLETIONS = 8192,  /* the kernel keeps more in a list of its own */
-    DX_URING_MESSAGES = 256,      /* sends of several pieces, queued and not submitted */
-    DX_URING_IOVS = 2048,         /* their pieces */
-    DX_URING_BUFFERS_FIRST = 64,  /* receive buffers that the kernel sees at first */
-    DX_URING_BUFFERS_MAX = 1024,  /* power of two */
+    DX_URING_ENTRIES = 1024,     /* operations queued before they are submitted early */
+    DX_URING_COMPLETIONS = 8192, /* the kernel keeps more in a list of its own */
+    DX_URING_MESSAGES = 256,     /* sends of several pieces, queued and not submitted */
+    DX_URING_IOVS = 2048,        /* their pieces */
+    DX_URING_BUFFERS_FIRST = 64, /* receive buffers that the kernel sees at first */
+    DX_URING_BUFFERS_MAX = 1024, /* power of two */
     DX_URING_BUFFER_GROUP = 0,
 };
 
@@ -28,7 +28,7 @@ typedef struct dx_uring {
     uint8_t *buffers;
     size_t mapped_bytes;
     uint32_t buffer_bytes, buffer_stride;
-    uint32_t buffers_count; /* that the kernel sees */
+    uint32_t buffers_count;              /* that the kernel sees */
     uint32_t messages_count, iovs_count; /* in use until submitted */
     struct msghdr messages[DX_URING_MESSAGES];
     struct iovec iovs[DX_URING_IOVS];
@@ -50,7 +50,8 @@ static inline void dx_uring_prep_recv(struct io_uring_sqe *sqe, int fd)
     sqe->buf_group = DX_URING_BUFFER_GROUP;
 }
 
-/* Makes sure that one entry and one message of `iov_count` pieces can be taken without submitting. */
+/* Makes sure that one entry and one message of `iov_count` pieces can be taken without
+ * submitting. */
 void dx_uring_reserve(dx_uring *uring, uint32_t iov_count);
 /* A message of these pieces, copied; valid until it is submitted. After dx_uring_reserve. */
 struct msghdr *dx_uring_message(dx_uring *uring, const struct iovec *iov, uint32_t iov_count);

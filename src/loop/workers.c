@@ -34,7 +34,7 @@ struct dx_workers {
     worker list[];
 };
 
-/* ---- the worker's thread ---------------------------------------------------------------------- */
+/* ---- the worker's thread --------------------------------------------------------------------- */
 
 static void set_name(const worker *w)
 {
@@ -98,7 +98,7 @@ static void *work(void *argument)
     return NULL;
 }
 
-/* ---- the caller's thread ---------------------------------------------------------------------- */
+/* ---- the caller's thread --------------------------------------------------------------------- */
 
 /* Those that tell of a fault of the thread itself, or of a profiler's clock, stay. */
 static void block_signals(sigset_t *ret_before)

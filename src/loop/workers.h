@@ -15,9 +15,10 @@ typedef struct dx_workers_options {
     uint32_t count; /* 1 to 256; 0: one per core that this process may run on */
     dx_loop_options loop;
     void *context; /* for the calls below; borrowed until dx_workers_free has returned */
-    /* On worker `index`, before its first turn: opens listeners and the like. No worker turns before
-     * all have started. An error ends all; what this call had begun it must undo, what it had opened
-     * in the loop it must have closed, turning the loop (dx_loop_step) until that is reported. */
+    /* On worker `index`, before its first turn: opens listeners and the like. No worker turns
+     * before all have started. An error ends all; what this call had begun it must undo, what it
+     * had opened in the loop it must have closed, turning the loop (dx_loop_step) until that is
+     * reported. */
     dx_err (*start)(dx_loop *loop, uint32_t index, void *context);
     /* On worker `index`, after its last turn, if its start gave DX_OK: closes what is open, turning
      * the loop (dx_loop_step) until that is reported. May be NULL. */
@@ -31,16 +32,16 @@ DX_MUST_USE dx_err dx_workers_new(const dx_workers_options *options, dx_workers 
 
 uint32_t dx_workers_count(const dx_workers *workers);
 
-/* The loop of worker `index`: for dx_loop_post, until dx_workers_free. Any thread. From `start`, only
- * one's own is sure to exist. */
+/* The loop of worker `index`: for dx_loop_post, until dx_workers_free. Any thread. From `start`,
+ * only one's own is sure to exist. */
 dx_loop *dx_workers_loop(const dx_workers *workers, uint32_t index);
 
 /* Asks all loops to stop. Any thread, and signal handlers. A worker can also be stopped alone, by
  * dx_loop_stop; it then waits for the others. */
 void dx_workers_stop(dx_workers *workers);
 
-/* Waits until all workers have stopped. Posts that still wait are run, each by its worker, after every
- * `end`; what comes later is run by dx_workers_free. Call it once, on no worker. */
+/* Waits until all workers have stopped. Posts that still wait are run, each by its worker, after
+ * every `end`; what comes later is run by dx_workers_free. Call it once, on no worker. */
 void dx_workers_join(dx_workers *workers);
 
 /* Stops and joins if that was not done, and frees. NULL is allowed. */

@@ -34,9 +34,10 @@ static dx_transport take_transport(dx_bytes *text)
 static dx_err parse_local(dx_bytes name, dx_address *ret)
 {
     bool abstract = name.size > 0 && name.at[0] == '@';
+    bool is_path = name.size > 0 && name.at[0] == '/';
     dx_address a = {.transport = DX_UNIX, .local = {.sun_family = AF_UNIX}};
 
-    if (name.size < 1 + (size_t)abstract || name.size >= sizeof a.local.sun_path)
+    if (!(is_path || (abstract && name.size > 1)) || name.size >= sizeof a.local.sun_path)
         return DX_ERR_ADDRESS;
     if (memchr(name.at, 0, name.size) != NULL)
         return DX_ERR_ADDRESS;
@@ -71,7 +72,7 @@ static bool parse_host(dx_bytes host, dx_address *a)
 
     if (bracketed)
         host = (dx_bytes){host.at + 1, host.size - 2};
-    if (host.size >= sizeof text)
+    if (host.size >= sizeof text || dx_bytes_find(host, 0) < host.size)
         return false;
     dx_copy(text, host.at, host.size);
     text[host.size] = '\0';
@@ -107,6 +108,8 @@ dx_err dx_address_resolve(const char *host, uint16_t port, dx_address *ret)
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG}, *found;
     dx_address a = {.transport = DX_TCP};
 
+    if (strcmp(host, "localhost") == 0)
+        host = "127.0.0.1"; /* as dx_address_parse has it, or client and server could miss each other */
     if (getaddrinfo(host, NULL, &hints, &found) != 0)
         return DX_ERR_ADDRESS;
     bool fits = found->ai_family == AF_INET || found->ai_family == AF_INET6;

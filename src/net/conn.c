@@ -6,6 +6,7 @@
 #include "net/conn_out.h"
 #include "net/socket.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 enum {
@@ -125,7 +126,14 @@ static void conn_stop_reading(dx_conn *c, uint8_t why)
     c->pauses |= why;
 }
 
-/* The kept bytes come again, from the flush task: never from inside the caller. */
+/* The kept bytes come again, from the flush task: never from inside the caller, and never just because
+ * something was written. */
+static void conn_offer_later(dx_conn *c)
+{
+    c->is_offer_due = true;
+    dx_conn_wake(c);
+}
+
 static void conn_go_on_reading(dx_conn *c, uint8_t why)
 {
     if (!(c->pauses & why))
@@ -134,7 +142,7 @@ static void conn_go_on_reading(dx_conn *c, uint8_t why)
     if (c->pauses == 0 && c->state == DX_CONN_OPEN) {
         if (!c->is_fin_seen)
             dx_io_recv_start(&c->io);
-        dx_conn_wake(c);
+        conn_offer_later(c);
     }
 }
 
@@ -146,12 +154,25 @@ void dx_conn_pause(dx_conn *c)
 void dx_conn_resume(dx_conn *c)
 {
     conn_go_on_reading(c, PAUSE_PROTOCOL);
+    conn_offer_later(c);
 }
 
 static void conn_keep(dx_conn *c, const uint8_t *at, size_t size)
 {
-    if (c->state == DX_CONN_OPEN && !dx_buffer_append(&c->kept, dx_bytes_at(at, size)))
+    if (c->state != DX_CONN_OPEN)
+        return;
+    if (c->kept == NULL)
+        c->kept = calloc(1, sizeof *c->kept);
+    if (c->kept == NULL || !dx_buffer_append(c->kept, dx_bytes_at(at, size)))
         dx_conn_abort(c, DX_ERR_MEMORY, true);
+}
+
+static void conn_drop_kept(dx_conn *c)
+{
+    if (c->kept)
+        dx_buffer_clear(c->kept);
+    free(c->kept);
+    c->kept = NULL;
 }
 
 static void conn_after_input(dx_conn *c)
@@ -163,15 +184,20 @@ static void conn_after_input(dx_conn *c)
 /* Offers the kept bytes; a protocol that changes hands or consumes a part is offered the rest. */
 static void conn_offer_kept(dx_conn *c)
 {
-    while (c->kept.size > 0 && c->pauses == 0 && c->state == DX_CONN_OPEN) {
+    c->is_offer_due = false;
+    while (c->kept && c->pauses == 0 && c->state == DX_CONN_OPEN) {
         const dx_conn_ops *ops = c->ops;
-        size_t consumed = ops->on_bytes(c, c->kept.at, c->kept.size);
-        dx_assert(consumed <= c->kept.size);
-        dx_buffer_consume(&c->kept, consumed);
+        size_t consumed = ops->on_bytes(c, c->kept->at, c->kept->size);
+        dx_assert(consumed <= c->kept->size);
+        dx_buffer_consume(c->kept, consumed);
+        if (c->kept->size == 0)
+            conn_drop_kept(c);
         conn_after_input(c);
-        if (ops == c->ops && (consumed == 0 || c->kept.size == 0))
+        if (ops == c->ops && consumed == 0)
             break;
     }
+    if (c->state != DX_CONN_OPEN) /* not before: the end may come while on_bytes looks at them */
+        conn_drop_kept(c);
 }
 
 static void conn_tell_end(dx_conn *c)
@@ -185,10 +211,16 @@ static void conn_tell_end(dx_conn *c)
         dx_conn_finish(c);
 }
 
+/* A peer that does not stop sending: our last bytes are still to leave, so it only has to wait; once
+ * they and our FIN have left, it is reset. */
 static void conn_discard(dx_conn *c, size_t size)
 {
     c->linger_bytes += (uint32_t)dx_min_size(size, c->net->limits.linger_bytes_max);
-    if (c->linger_bytes > c->net->limits.linger_bytes_max)
+    if (c->linger_bytes <= c->net->limits.linger_bytes_max)
+        return;
+    if (c->state == DX_CONN_FLUSHING)
+        dx_io_recv_stop(&c->io);
+    else
         dx_conn_abort(c, DX_OK, true);
 }
 
@@ -200,7 +232,7 @@ static void conn_on_recv(dx_io *io, uint8_t *at, size_t size)
         conn_discard(c, size);
         return;
     }
-    if (c->kept.size > 0 || c->pauses) {
+    if (c->kept || c->pauses) {
         conn_keep(c, at, size);
         conn_offer_kept(c);
         return;
@@ -224,7 +256,7 @@ static void conn_on_recv_end(dx_io *io, dx_err err)
         dx_conn_abort(c, err, false);
     else if (c->state == DX_CONN_LINGERING)
         dx_conn_abort(c, DX_OK, false);
-    else if (c->state == DX_CONN_OPEN && c->pauses == 0)
+    else if (c->state == DX_CONN_OPEN && c->pauses == 0 && !c->is_offer_due)
         conn_tell_end(c);
 }
 
@@ -235,7 +267,8 @@ void dx_conn_catch_up_input(dx_conn *c)
         conn_go_on_reading(c, PAUSE_OUTPUT);
     if (c->pauses || c->state != DX_CONN_OPEN)
         return;
-    conn_offer_kept(c);
+    if (c->is_offer_due)
+        conn_offer_kept(c);
     if (c->is_fin_seen && c->pauses == 0 && c->state == DX_CONN_OPEN)
         conn_tell_end(c);
 }
@@ -252,7 +285,9 @@ static void conn_on_connect(dx_io *io, dx_err err)
     }
     dx_socket_tune(io->fd);
     conn_enter(c, DX_CONN_OPEN);
-    dx_io_recv_start(io);
+    if (c->pauses == 0)
+        dx_io_recv_start(io);
+    dx_conn_wake(c); /* what was queued while connecting */
     if (c->ops->on_open)
         c->ops->on_open(c);
 }
@@ -265,7 +300,7 @@ static void conn_on_closed(dx_io *io)
     dx_assert(c->state == DX_CONN_CLOSED);
     c->ops->on_closed(c, c->why);
     dx_conn_drop_output(c);
-    dx_buffer_clear(&c->kept);
+    conn_drop_kept(c);
     dx_list_remove(&c->link);
     net->conns_count--;
     dx_pool_give(&net->conns, c);
@@ -302,6 +337,13 @@ static dx_err conn_new(dx_net *net, int fd, dx_conn_state state, dx_conn **ret)
     return DX_OK;
 }
 
+static void conn_use(dx_conn *c, const dx_conn_ops *ops, void *protocol)
+{
+    dx_assert(ops->on_bytes && ops->on_closed);
+    c->ops = ops;
+    c->protocol = protocol;
+}
+
 dx_conn *dx_conn_accept(dx_net *net, int fd, const dx_conn_ops *ops, void *protocol)
 {
     dx_conn *c = NULL;
@@ -311,7 +353,7 @@ dx_conn *dx_conn_accept(dx_net *net, int fd, const dx_conn_ops *ops, void *proto
         return NULL;
     }
     dx_socket_tune(fd);
-    dx_conn_set_protocol(c, ops, protocol);
+    conn_use(c, ops, protocol);
     dx_io_recv_start(&c->io);
     return c;
 }
@@ -327,7 +369,7 @@ dx_err dx_conn_connect(dx_net *net, const dx_address *address, const dx_conn_ops
         close(fd);
     if (err != DX_OK)
         return err;
-    dx_conn_set_protocol(c, ops, protocol);
+    conn_use(c, ops, protocol);
     dx_io_connect(&c->io, &address->any, address->size);
     *ret = c;
     return DX_OK;
@@ -335,9 +377,9 @@ dx_err dx_conn_connect(dx_net *net, const dx_address *address, const dx_conn_ops
 
 void dx_conn_set_protocol(dx_conn *c, const dx_conn_ops *ops, void *protocol)
 {
-    dx_assert(ops->on_bytes && ops->on_closed);
-    c->ops = ops;
-    c->protocol = protocol;
+    conn_use(c, ops, protocol);
+    c->is_fin_told = false;
+    conn_offer_later(c);
 }
 
 void dx_conn_finish(dx_conn *c)
@@ -357,12 +399,12 @@ void dx_conn_linger(dx_conn *c)
 {
     conn_enter(c, DX_CONN_LINGERING);
     dx_io_shutdown(&c->io);
-    dx_buffer_clear(&c->kept);
     if (c->is_fin_seen) {
         dx_conn_abort(c, DX_OK, false);
         return;
     }
     c->pauses = 0;
+    c->linger_bytes = 0;
     dx_io_recv_start(&c->io);
     c->protocol_due_ms = due_in(c, c->net->limits.linger_ms);
     conn_arm(c);

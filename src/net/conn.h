@@ -27,17 +27,19 @@ typedef enum dx_conn_part {
 /* The protocol above. Unused slots may be NULL, but on_bytes and on_closed. */
 typedef struct dx_conn_ops {
     /* All bytes that came and were not consumed, contiguous; borrowed, may be changed in place where
-     * consumed. Returns how many were consumed; the rest is kept and comes again with more. */
+     * consumed. Returns how many were consumed; the rest is kept, and comes again with more or after
+     * dx_conn_resume. */
     size_t (*on_bytes)(dx_conn *conn, uint8_t *at, size_t size);
     /* The peer sent FIN: no more on_bytes. The protocol answers what it owes and finishes; NULL:
      * dx_conn_finish. */
     void (*on_end)(dx_conn *conn);
-    /* Everything queued has left, after dx_conn_want_room. */
+    /* Everything queued has left (whatever is still to be pulled), after dx_conn_want_room. */
     void (*on_room)(dx_conn *conn);
     /* Bytes that are not in the queue but somewhere to be sent from, such as a feed: fills up to
      * `max` entries of `iov`, returns how many. They must stay as they are until `pulled` tells how
-     * many bytes of them left. Queued bytes go between REST and MORE. Who has still more after
-     * `pulled` calls dx_conn_wake, unless the send came out short (room wakes it then). */
+     * many bytes of them left. Queued bytes go between REST and MORE; a REST that fills all entries
+     * may be only a part of it, and goes alone. Who has still more after `pulled` calls dx_conn_wake,
+     * unless the send came out short (room wakes it then). */
     uint32_t (*pull)(dx_conn *conn, dx_conn_part part, struct iovec *iov, uint32_t max);
     void (*pulled)(dx_conn *conn, size_t bytes);
     /* The deadline set by dx_conn_set_deadline has passed. */
@@ -59,7 +61,7 @@ typedef struct dx_net_limits {
     ((dx_net_limits){.conns_count_max = UINT32_MAX,                                                \
                      .write_stalled_ms = 10000,                                                    \
                      .linger_ms = 2000,                                                            \
-                     .linger_bytes_max = 65536})
+                     .linger_bytes_max = 1048576})
 
 /* The connections of one loop. */
 typedef struct dx_net {
@@ -89,7 +91,7 @@ struct dx_conn {
     dx_timer timer;
     dx_task flush;
     dx_chunk *out_first, *out_last;
-    dx_buffer kept;           /* received, not consumed */
+    dx_buffer *kept;          /* received, not consumed; NULL: nothing */
     uint32_t out_bytes;       /* in chunks */
     uint32_t flight_rest;     /* of the send under way: pulled REST, */
     uint32_t flight_out;      /* queued chunks, */
@@ -101,6 +103,7 @@ struct dx_conn {
     uint8_t state;
     uint8_t pauses; /* bits: why receiving is stopped */
     bool is_sending, is_blocked, is_room_wanted, is_fin_seen, is_fin_told;
+    bool is_offer_due; /* the kept bytes are to be offered again */
 };
 
 void dx_net_init(dx_net *net, dx_loop *loop, const dx_net_limits *limits, const dx_log *log);
@@ -117,8 +120,8 @@ DX_MUST_USE dx_err dx_conn_connect(dx_net *net, const dx_address *address, const
                                    void *protocol, dx_conn **ret);
 
 /* Hands the connection to another protocol: it gets the bytes not consumed yet from the current
- * on_bytes on (its return value counts what the old one consumed). `protocol` is borrowed until
- * on_closed. */
+ * on_bytes on (its return value counts what the old one consumed), and is told of a FIN that came
+ * before. `protocol` is borrowed until on_closed. */
 void dx_conn_set_protocol(dx_conn *conn, const dx_conn_ops *ops, void *protocol);
 
 /* ---- output. All are no-ops once the connection is ending. They return false when memory ran out:
@@ -157,9 +160,16 @@ void dx_conn_flush(dx_conn *conn);
 
 /* ---- input ---- */
 
-/* Stops and resumes on_bytes. Resuming gives the kept bytes again at the end of the turn. */
+/* Stops and resumes on_bytes. Resuming gives the kept bytes again at the end of the turn, also when
+ * nothing was paused. */
 void dx_conn_pause(dx_conn *conn);
 void dx_conn_resume(dx_conn *conn);
+
+/* Bytes kept for the protocol, besides what the on_bytes under way was given. */
+static inline size_t dx_conn_kept(const dx_conn *conn)
+{
+    return conn->kept ? conn->kept->size : 0;
+}
 
 /* ---- time ---- */
 

@@ -10,8 +10,9 @@
 
 enum {
     IOV_COUNT_MAX = 64,            /* what dx_io_send takes */
-    IOV_OUT_MAX = 48,              /* of them for queued chunks, so that pulled bytes get a share */
-    SEND_BYTES_MAX = 16 * 1048576, /* in one send: keeps the counters of flight in 32 bits */
+    IOV_REST_MAX = 16,             /* of them for the rest of a message, */
+    IOV_OUT_MAX = 40,              /* and for queued chunks, so that pulled ones get a share */
+    SEND_BYTES_MAX = 16 * 1048576, /* in each part of a send: keeps its counters in 32 bits */
 };
 
 /* ---- chunks ----------------------------------------------------------------------------------- */
@@ -185,21 +186,31 @@ static size_t iov_bytes(const struct iovec *iov, uint32_t count)
 
 static uint32_t pull(dx_conn *c, dx_conn_part part, struct iovec *iov, uint32_t max)
 {
-    if (c->ops->pull == NULL || (part == DX_CONN_MORE && c->state != DX_CONN_OPEN))
+    if (c->ops->pull == NULL || max == 0 || (part == DX_CONN_MORE && c->state != DX_CONN_OPEN))
         return 0;
     return c->ops->pull(c, part, iov, max);
 }
 
-static uint32_t gather_out(const dx_conn *c, struct iovec *iov, uint32_t max, size_t bytes_max)
+/* Cuts the entries to SEND_BYTES_MAX; gives how many bytes they have then. */
+static uint32_t iov_cut(struct iovec *iov, uint32_t *count)
+{
+    size_t bytes = 0;
+
+    for (uint32_t i = 0; i < *count; i++) {
+        iov[i].iov_len = dx_min_size(iov[i].iov_len, SEND_BYTES_MAX - bytes);
+        bytes += iov[i].iov_len;
+        if (bytes == SEND_BYTES_MAX)
+            *count = i + 1;
+    }
+    return (uint32_t)bytes;
+}
+
+static uint32_t gather_out(const dx_conn *c, struct iovec *iov, uint32_t max)
 {
     uint32_t count = 0;
 
-    for (dx_chunk *chunk = c->out_first; chunk && count < max && bytes_max > 0;
-         chunk = chunk->next) {
-        size_t part = dx_min_size(chunk->size, bytes_max);
-        iov[count++] = (struct iovec){(void *)chunk->at, part};
-        bytes_max -= part;
-    }
+    for (dx_chunk *chunk = c->out_first; chunk && count < max; chunk = chunk->next)
+        iov[count++] = (struct iovec){(void *)chunk->at, chunk->size};
     return count;
 }
 
@@ -217,7 +228,7 @@ bool dx_conn_write_large(dx_conn *c, dx_bytes head, dx_bytes body)
     /* Only an open way with nothing of another message half sent; else it is queued like any other. */
     if (c->state == DX_CONN_OPEN && can_send(c) && pull(c, DX_CONN_REST, iov, 1) == 0) {
         size_t queued = c->out_bytes;
-        uint32_t count = gather_out(c, iov, IOV_COUNT_MAX - 2, SIZE_MAX);
+        uint32_t count = gather_out(c, iov, IOV_COUNT_MAX - 2);
         if (iov_bytes(iov, count) == queued) {
             iov[count++] = (struct iovec){(void *)head.at, head.size};
             iov[count++] = (struct iovec){(void *)body.at, body.size};
@@ -241,18 +252,31 @@ static bool is_drained(const dx_conn *c)
     return !c->is_sending && !c->is_blocked && c->out_first == NULL;
 }
 
-/* Nothing is left to be sent: what waited for that goes on. */
-static void conn_drained(dx_conn *c)
+/* Before what is queued is gathered, so that what on_room writes leaves with this send. */
+static void tell_room(dx_conn *c)
 {
-    if (c->state == DX_CONN_FLUSHING) {
-        dx_conn_linger(c);
+    if (!c->is_room_wanted || c->out_first || c->state != DX_CONN_OPEN)
         return;
-    }
-    if (c->is_room_wanted && c->state == DX_CONN_OPEN) {
-        c->is_room_wanted = false;
-        if (c->ops->on_room)
-            c->ops->on_room(c);
-    }
+    c->is_room_wanted = false;
+    if (c->ops->on_room)
+        c->ops->on_room(c);
+}
+
+/* Fills `iov` with all that may leave in one send: the rest of a message, whole messages that are
+ * queued, whole messages that are pulled; each only when what goes before it is complete. */
+static uint32_t gather(dx_conn *c, struct iovec *iov)
+{
+    uint32_t out = 0, more = 0, rest = pull(c, DX_CONN_REST, iov, IOV_REST_MAX);
+    bool whole = rest < IOV_REST_MAX;
+
+    c->flight_rest = iov_cut(iov, &rest);
+    if (whole && c->flight_rest < SEND_BYTES_MAX)
+        out = gather_out(c, iov + rest, IOV_OUT_MAX);
+    c->flight_out = iov_cut(iov + rest, &out);
+    if (whole && c->flight_rest < SEND_BYTES_MAX && c->flight_out == c->out_bytes)
+        more = pull(c, DX_CONN_MORE, iov + rest + out, IOV_COUNT_MAX - rest - out);
+    c->flight_more = iov_cut(iov + rest + out, &more);
+    return rest + out + more;
 }
 
 void dx_conn_flush(dx_conn *c)
@@ -261,21 +285,18 @@ void dx_conn_flush(dx_conn *c)
 
     if (!can_send(c))
         return;
-    uint32_t rest = pull(c, DX_CONN_REST, iov, 8);
-    c->flight_rest = (uint32_t)iov_bytes(iov, rest);
-    uint32_t out = gather_out(c, iov + rest, IOV_OUT_MAX, SEND_BYTES_MAX);
-    c->flight_out = (uint32_t)iov_bytes(iov + rest, out);
-    uint32_t more = 0;
-    if (c->flight_out == c->out_bytes) /* whole messages only follow whole messages */
-        more = pull(c, DX_CONN_MORE, iov + rest + out, IOV_COUNT_MAX - rest - out);
-    c->flight_more = (uint32_t)iov_bytes(iov + rest + out, more);
-    uint32_t count = rest + out + more;
-    if (count == 0) {
-        conn_drained(c);
+    tell_room(c);
+    if (!can_send(c)) /* on_room has ended it, or flushed */
         return;
+    uint32_t count = gather(c, iov);
+    if (!can_send(c)) /* so has pull */
+        return;
+    if (count > 0) {
+        c->is_sending = true;
+        dx_io_send(&c->io, iov, count);
+    } else if (c->state == DX_CONN_FLUSHING) {
+        dx_conn_linger(c);
     }
-    c->is_sending = true;
-    dx_io_send(&c->io, iov, count);
 }
 
 void dx_conn_on_sent(dx_io *io, size_t sent, dx_err err)
@@ -287,6 +308,7 @@ void dx_conn_on_sent(dx_io *io, size_t sent, dx_err err)
     size_t more = sent - rest - out;
 
     c->is_sending = false;
+    c->is_blocked = err == DX_OK && sent < given; /* before anything is called that may write */
     if (c->state == DX_CONN_CLOSED)
         return;
     if (err != DX_OK) {
@@ -298,8 +320,7 @@ void dx_conn_on_sent(dx_io *io, size_t sent, dx_err err)
         c->ops->pulled(c, rest + more);
     if (c->state == DX_CONN_CLOSED)
         return;
-    c->is_blocked = sent < given;
-    if (c->is_blocked) {
+    if (sent < given) {
         if (sent > 0 || c->write_due_ms == 0)
             dx_conn_write_progress(c, true);
         return;
@@ -316,6 +337,8 @@ void dx_conn_on_writable(dx_io *io)
     dx_conn *c = DX_CONTAINER(io, dx_conn, io);
 
     c->is_blocked = false;
+    if (c->write_due_ms) /* the peer has taken something; what to send next may be nothing */
+        dx_conn_write_progress(c, false);
     dx_conn_wake(c);
 }
 

@@ -63,6 +63,7 @@ void dx_server_free(dx_server *s)
         return;
     dx_server_stop(s);
     dx_workers_free(s->workers);
+    dx_streams_free(s->streams);
     close_fds(s);
     dx_router_deinit(&s->router);
     for (dx_list *l; (l = dx_list_take_first(&s->owned)) != NULL;) {
@@ -88,7 +89,7 @@ static void owned_text_free(dx_server_owned *owned)
     free(DX_CONTAINER(owned, owned_text, owned));
 }
 
-static void server_own(dx_server *s, dx_server_owned *owned, void (*free_it)(dx_server_owned *))
+void dx_server_own(dx_server *s, dx_server_owned *owned, void (*free_it)(dx_server_owned *))
 {
     owned->free = free_it;
     dx_list_init(&owned->link);
@@ -103,24 +104,16 @@ static const char *server_copy(dx_server *s, const char *text)
     if (copy == NULL)
         return NULL;
     memcpy(copy->text, text, size);
-    server_own(s, &copy->owned, owned_text_free);
+    dx_server_own(s, &copy->owned, owned_text_free);
     return copy->text;
 }
 
-dx_err dx_server_add_route(dx_server *s, uint32_t methods, const char *pattern,
-                           dx_exchange_handler *handler, void *context)
+dx_err dx_server_add_route(dx_server *s, const dx_route *route)
 {
-    const char *copy = server_copy(s, pattern);
+    dx_route copy = *route;
 
-    if (copy == NULL)
-        return DX_ERR_MEMORY;
-    return dx_router_add(&s->router, &(dx_route){
-                                         .pattern = copy,
-                                         .methods = methods,
-                                         .body_bytes_max = BODY_BYTES_MAX,
-                                         .handle = handler,
-                                         .context = context,
-                                     });
+    copy.pattern = server_copy(s, route->pattern);
+    return copy.pattern ? dx_router_add(&s->router, &copy) : DX_ERR_MEMORY;
 }
 
 static uint32_t methods_named(const char *method)
@@ -142,7 +135,9 @@ dx_err dx_server_route(dx_server *s, const char *method, const char *pattern,
 {
     uint32_t methods = methods_named(method);
 
-    return methods ? dx_server_add_route(s, methods, pattern, handler, context) : DX_ERR_NAME;
+    if (methods == 0)
+        return DX_ERR_NAME;
+    return dx_server_add_route(s, &(dx_route){pattern, methods, BODY_BYTES_MAX, handler, context});
 }
 
 typedef struct websocket_route {
@@ -171,8 +166,8 @@ dx_err dx_server_websocket(dx_server *s, const char *pattern, const dx_ws_handle
     if (route == NULL)
         return DX_ERR_MEMORY;
     route->endpoint = (dx_ws_endpoint){.handler = *handler, .config = s->ws_config};
-    server_own(s, &route->owned, websocket_route_free);
-    return dx_server_add_route(s, DX_ROUTE_WEBSOCKET, pattern, on_websocket, route);
+    dx_server_own(s, &route->owned, websocket_route_free);
+    return dx_server_add_route(s, &(dx_route){pattern, DX_ROUTE_WEBSOCKET, 0, on_websocket, route});
 }
 
 typedef struct files_route {
@@ -206,8 +201,9 @@ dx_err dx_server_files(dx_server *s, const char *prefix, const char *directory)
         free(route);
         return err;
     }
-    server_own(s, &route->owned, files_route_free);
-    return dx_server_add_route(s, DX_BIT(DX_HTTP_GET), pattern, dx_files_handle, route->files);
+    dx_server_own(s, &route->owned, files_route_free);
+    return dx_server_add_route(
+        s, &(dx_route){pattern, DX_BIT(DX_HTTP_GET), 0, dx_files_handle, route->files});
 }
 
 /* ---- starting --------------------------------------------------------------------------------- */
@@ -285,7 +281,7 @@ static dx_err start_workers(dx_server *s)
     dx_err err = DX_ERR_MEMORY;
 
     s->worker = calloc(s->workers_count, sizeof *s->worker);
-    if (s->worker)
+    if (s->worker && dx_streams_new(s->workers_count, &s->streams) == DX_OK)
         err = dx_workers_new(&(dx_workers_options){.count = s->workers_count,
                                                    .loop = {.kind = s->loop_kind},
                                                    .context = s,

@@ -11,6 +11,7 @@
 #include "http/http1.h"
 #include "loop/workers.h"
 #include "net/listener.h"
+#include "stream/hub.h"
 #include "ws/server.h"
 
 #include <duplex/server.h>
@@ -30,6 +31,7 @@ typedef struct dx_worker {
     dx_net net;
     dx_http http;
     dx_ws_worker ws;
+    dx_pool doors, appends; /* of door_websocket.c */
     dx_listener listeners[DX_LISTEN_MAX];
     size_t listeners_count; /* opened */
     dx_post drain_post;
@@ -52,16 +54,23 @@ struct dx_server {
     uint32_t workers_count;
     dx_worker *worker;   /* workers_count of them */
     dx_workers *workers; /* their threads; NULL before start */
+    dx_streams *streams;
     atomic_uint drain_ms;
     atomic_bool is_draining, is_stopped;
 };
 
-/* As dx_server_route, with methods as bits (http/router.h). */
-dx_err dx_server_add_route(dx_server *server, uint32_t methods, const char *pattern,
-                           dx_exchange_handler *handler, void *context);
+/* As dx_server_route; `route` and its pattern are copied. */
+dx_err dx_server_add_route(dx_server *server, const dx_route *route);
+
+/* Frees `owned` with the server. */
+void dx_server_own(dx_server *server, dx_server_owned *owned, void (*free_it)(dx_server_owned *));
 
 /* The worker that `x` or a loop belongs to. */
 dx_worker *dx_worker_of(const dx_exchange *x);
+
+/* door_websocket.c: sizes for the worker's pools */
+size_t dx_door_bytes(void);
+size_t dx_door_append_bytes(void);
 
 /* worker.c, for server.c */
 dx_err dx_worker_start(dx_loop *loop, uint32_t index, void *server);

@@ -105,24 +105,25 @@ static size_t on_bytes(dx_conn *conn, uint8_t *at, size_t size)
     dialing *d = conn->protocol;
     dx_http_field fields[FIELDS_COUNT_MAX];
     dx_http_response_head head = {.fields = {.at = fields, .count_max = FIELDS_COUNT_MAX}};
-    size_t consumed = 0;
+    size_t used = 0;
 
-    dx_http_status status =
-        dx_http_response_read(&d->reader, dx_bytes_at(at, size), DX_HTTP_GET, &head, &consumed);
-    if (status == DX_HTTP_MORE)
-        return 0;
-    if (status != DX_HTTP_OK) {
-        give_up(conn, dx_http_fault_of(status)->text);
-        return size;
-    }
-    if (head.code >= 100 && head.code < 200 && head.code != 101) { /* RFC 9110 §15.2 */
-        dx_http_reader_init(&d->reader, &DX_HTTP_LIMITS_DEFAULT);
-        return consumed;
-    }
+    do { /* RFC 9110 §15.2: any number of interim answers may come first */
+        size_t head_size = 0;
+        dx_bytes in = {at + used, size - used};
+        dx_http_status status =
+            dx_http_response_read(&d->reader, in, DX_HTTP_GET, &head, &head_size);
+        if (status == DX_HTTP_MORE)
+            return used;
+        if (status != DX_HTTP_OK) {
+            give_up(conn, dx_http_fault_of(status)->text);
+            return size;
+        }
+        used += head_size;
+    } while (head.code < 200 && head.code != 101);
     on_head(conn, &head);
     if (d->is_over)
         free(d);
-    return consumed;
+    return used;
 }
 
 static void on_open(dx_conn *conn)

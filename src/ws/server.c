@@ -9,8 +9,7 @@
 
 enum { LINES_MAX = 16 };
 
-/* The values of all lines of one field. More than 16 lines of one name are no handshake: `*ret` then
- * counts one more than it shows, which every rule refuses or ignores. */
+/* The values of the lines of one field; lines behind the 16th are not looked at. */
 typedef struct lines {
     dx_bytes at[LINES_MAX];
     size_t count;

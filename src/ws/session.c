@@ -103,7 +103,6 @@ void dx_ws_close(dx_ws *ws, uint16_t code, dx_bytes reason)
         return;
     send_close(ws, code, reason);
     session_enter(ws, DX_WS_CLOSE_SENT);
-    ws->close_code = code;
     dx_conn_resume(ws->conn); /* the peer's Close has to be read */
     dx_conn_set_deadline(ws->conn, ws->endpoint->config.close_ms);
 }
@@ -123,20 +122,45 @@ static bool control_is_paid(dx_ws *ws)
     return ws->control_ms - now <= price_ms * config->control_burst;
 }
 
+static void drop_late_pong(dx_ws *ws)
+{
+    free(ws->late_pong);
+    ws->late_pong = NULL;
+}
+
+/* Of the pings of a peer that does not read only the latest is remembered (§5.5.3 allows that); when
+ * there is no memory for it, not even that. */
+static void answer_late(dx_ws *ws, dx_bytes payload)
+{
+    if (ws->late_pong == NULL && (ws->late_pong = malloc(1 + DX_WS_CONTROL_BYTES_MAX)) == NULL)
+        return;
+    ws->late_pong[0] = (uint8_t)payload.size;
+    dx_copy(ws->late_pong + 1, payload.at, payload.size);
+    dx_conn_want_room(ws->conn);
+}
+
+/* §5.5.3: the same payload. */
+static void on_ping(dx_ws *ws, dx_bytes payload)
+{
+    if (!ws->conn->is_blocked) {
+        ws->pongs_count = 0;
+    } else if (ws->pongs_count >= PONGS_QUEUED_MAX) {
+        answer_late(ws, payload);
+        return;
+    }
+    ws->pongs_count++;
+    drop_late_pong(ws); /* that ping was an earlier one */
+    dx_ws_write_frame(ws, DX_WS_PONG, payload);
+}
+
 static void on_control(dx_ws *ws, const dx_ws_event *event)
 {
     if (!control_is_paid(ws)) {
         fail_with(ws, DX_WS_CLOSE_POLICY, "too many control frames");
         return;
     }
-    if (event->kind != DX_WS_EVENT_PING || ws->state != DX_WS_OPEN)
-        return;
-    /* §5.5.3: the same payload. A peer that pings and does not read gets no more than 16. */
-    if (!ws->conn->is_blocked)
-        ws->pongs_count = 0;
-    else if (ws->pongs_count++ >= PONGS_QUEUED_MAX)
-        return;
-    dx_ws_write_frame(ws, DX_WS_PONG, dx_span_bytes(event->payload));
+    if (event->kind == DX_WS_EVENT_PING && ws->state == DX_WS_OPEN)
+        on_ping(ws, dx_span_bytes(event->payload));
 }
 
 /* ---- the connection --------------------------------------------------------------------------- */
@@ -164,7 +188,8 @@ static size_t on_bytes(dx_conn *conn, uint8_t *at, size_t size)
     dx_ws_event event;
 
     ws->heard_ms = now32(ws);
-    while (ws->state != DX_WS_CLOSED && conn->pauses == 0 &&
+    ws->is_pinged = false;
+    while (ws->state != DX_WS_CLOSED && conn->pauses == 0 && dx_conn_is_open(conn) &&
            dx_ws_read(&ws->reader, &in, ws->endpoint->config.message_bytes_max, &event) !=
                DX_WS_EVENT_MORE)
         on_event(ws, &event);
@@ -187,8 +212,16 @@ static void on_room(dx_conn *conn)
 {
     dx_ws *ws = conn->protocol;
     const dx_ws_handler *handler = &ws->endpoint->handler;
+    bool is_owed = ws->is_room_owed;
 
-    if (ws->state == DX_WS_OPEN && handler->room)
+    if (ws->state != DX_WS_OPEN)
+        return;
+    ws->is_room_owed = false;
+    if (ws->late_pong) {
+        dx_ws_write_frame(ws, DX_WS_PONG, dx_bytes_at(ws->late_pong + 1, ws->late_pong[0]));
+        drop_late_pong(ws);
+    }
+    if (is_owed && handler->room)
         handler->room(ws, handler->context);
 }
 
@@ -207,14 +240,17 @@ static void pulled(dx_conn *conn, size_t bytes)
     ws->endpoint->pulled(ws, bytes);
 }
 
-/* Silence for ping_ms: a ping. Silence for pong_ms more: the peer is gone. */
+/* Silence for ping_ms: a ping. Silence for pong_ms more: the peer is gone. While we do not listen,
+ * silence says nothing. */
 static void keep_alive(dx_ws *ws)
 {
     const dx_ws_config *config = &ws->endpoint->config;
-    uint32_t silent_ms = now32(ws) - ws->heard_ms;
 
     if (config->ping_ms == 0)
         return;
+    if (ws->conn->pauses)
+        ws->heard_ms = now32(ws);
+    uint32_t silent_ms = now32(ws) - ws->heard_ms;
     if (silent_ms < config->ping_ms) {
         ws->is_pinged = false;
         dx_conn_set_deadline(ws->conn, config->ping_ms - silent_ms);
@@ -241,6 +277,7 @@ static void session_free(dx_ws *ws)
 {
     dx_ws_drop_message(ws);
     dx_ws_contexts_free(ws->contexts);
+    drop_late_pong(ws);
     dx_pool_give(&ws->worker->sessions, ws);
 }
 
@@ -249,7 +286,9 @@ static void on_closed(dx_conn *conn, dx_err why)
     dx_ws *ws = conn->protocol;
 
     (void)why;
-    tell_closed(ws, ws->state == DX_WS_CLOSE_SENT ? ws->close_code : DX_WS_CLOSE_LOST, (dx_bytes){0});
+    tell_closed(ws, DX_WS_CLOSE_LOST, (dx_bytes){0}); /* §7.1.5: no Close has come */
+    if (ws->endpoint->freed)
+        ws->endpoint->freed(ws);
     session_free(ws);
 }
 

@@ -52,6 +52,8 @@ typedef struct dx_ws_endpoint {
      * MORE only while the session is open. */
     uint32_t (*pull)(dx_ws *ws, dx_conn_part part, struct iovec *iov, uint32_t max);
     void (*pulled)(dx_ws *ws, size_t bytes);
+    /* The last call, after `close` and when nothing is in flight any more; may be NULL. */
+    void (*freed)(dx_ws *ws);
 } dx_ws_endpoint;
 
 /* What the sessions of one loop share. */
@@ -80,16 +82,17 @@ struct dx_ws {
     void *user;
     dx_buffer *message; /* the pieces of the message under way */
     struct dx_ws_contexts *contexts;
+    uint8_t *late_pong; /* size and payload of the Pong that waits until the queue has left */
     dx_ws_reader reader;
     uint32_t heard_ms;   /* loop time, modulo 2^32, of the last byte that came */
     uint32_t control_ms; /* loop time up to which control frames are paid for */
-    uint16_t close_code; /* what `close` is told when the connection is gone */
     uint8_t state;
     uint8_t role;
     uint8_t subprotocol; /* index + 1; 0: none */
     uint8_t send_bits;   /* window for compressing; 0: not negotiated */
     uint8_t pongs_count; /* queued since the peer stopped reading */
     bool is_pinged, is_told;
+    bool is_room_owed; /* a send was answered DX_SEND_BUSY */
 };
 
 void dx_ws_worker_init(dx_ws_worker *worker, dx_net *net);
@@ -115,6 +118,11 @@ static inline bool dx_ws_is_open(const dx_ws *ws)
 {
     return ws->state == DX_WS_OPEN;
 }
+
+/* Compresses `payload` for whoever negotiated a window of `bits`, without context. The result is a view of
+ * the worker's scratch, until the next call. False where it does not pay or memory is out: send it
+ * as it is. */
+DX_MUST_USE bool dx_ws_deflate(dx_ws_worker *worker, unsigned bits, dx_bytes payload, dx_bytes *ret);
 
 /* The session on `conn`, or NULL if it speaks something else. */
 dx_ws *dx_ws_of(const dx_conn *conn);

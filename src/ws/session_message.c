@@ -63,13 +63,11 @@ static dx_inflater *inflater_of(dx_ws *ws)
     return ws->worker->inflater;
 }
 
-static dx_deflater *deflater_of(dx_ws *ws)
+static dx_deflater *worker_deflater(dx_ws_worker *worker)
 {
-    if (ws->contexts && ws->contexts->deflater)
-        return ws->contexts->deflater;
-    if (ws->worker->deflater == NULL && dx_deflater_new(0, 0, &ws->worker->deflater) != DX_OK)
+    if (worker->deflater == NULL && dx_deflater_new(0, 0, &worker->deflater) != DX_OK)
         return NULL;
-    return ws->worker->deflater;
+    return worker->deflater;
 }
 
 static void scratch_done(dx_buffer *scratch)
@@ -239,23 +237,33 @@ void dx_ws_write_frame(dx_ws *ws, dx_ws_opcode opcode, dx_bytes payload)
     write_head_and(ws, &head, payload);
 }
 
-/* Compresses `payload` into the worker's scratch; false where that is not to be had or does not
- * pay, which is no error: the message goes as it is (RFC 7692 §6.1). */
-static bool deflate_scratch(dx_ws *ws, dx_bytes payload, dx_bytes *ret)
+static bool deflate_into(dx_buffer *scratch, dx_deflater *deflater, unsigned bits, dx_bytes payload,
+                         size_t room, dx_bytes *ret)
 {
-    dx_buffer *scratch = &ws->worker->deflated;
-    dx_deflater *deflater = deflater_of(ws);
-    bool is_kept = ws->contexts && ws->contexts->deflater;
-    size_t room = is_kept ? dx_deflate_bound(payload.size) : payload.size + DX_DEFLATE_ROOM, size;
+    size_t size;
 
     scratch->size = 0;
-    if (deflater == NULL || !dx_buffer_reserve(scratch, room))
-        return false;
-    if (dx_deflate_message(deflater, ws->send_bits, payload, (dx_span){scratch->at, room}, &size) !=
-        DX_OK)
+    if (deflater == NULL || !dx_buffer_reserve(scratch, room) ||
+        dx_deflate_message(deflater, bits, payload, (dx_span){scratch->at, room}, &size) != DX_OK)
         return false;
     *ret = dx_bytes_at(scratch->at, size);
     return true;
+}
+
+bool dx_ws_deflate(dx_ws_worker *worker, unsigned bits, dx_bytes payload, dx_bytes *ret)
+{
+    scratch_done(&worker->deflated);
+    return deflate_into(&worker->deflated, worker_deflater(worker), bits, payload,
+                        payload.size + DX_DEFLATE_ROOM, ret);
+}
+
+/* By the session's own state, if it keeps one. Not to compress is no error (RFC 7692 §6.1). */
+static bool deflate_own(dx_ws *ws, dx_bytes payload, dx_bytes *ret)
+{
+    if (ws->contexts == NULL || ws->contexts->deflater == NULL)
+        return dx_ws_deflate(ws->worker, ws->send_bits, payload, ret);
+    return deflate_into(&ws->worker->deflated, ws->contexts->deflater, ws->send_bits, payload,
+                        dx_deflate_bound(payload.size), ret);
 }
 
 dx_send_result dx_ws_send(dx_ws *ws, dx_ws_type type, dx_bytes payload)
@@ -266,13 +274,14 @@ dx_send_result dx_ws_send(dx_ws *ws, dx_ws_type type, dx_bytes payload)
     if (ws->state != DX_WS_OPEN || !dx_conn_is_open(ws->conn))
         return DX_SEND_CLOSED;
     if (dx_conn_queued(ws->conn) >= config->queue_bytes_max) {
+        ws->is_room_owed = true;
         dx_conn_want_room(ws->conn);
         return DX_SEND_BUSY;
     }
     dx_bytes wire = payload;
     if (ws->send_bits && payload.size >= config->deflate_bytes_min)
-        head.rsv1 = deflate_scratch(ws, payload, &wire);
+        head.rsv1 = deflate_own(ws, payload, &wire);
     write_head_and(ws, &head, wire);
     scratch_done(&ws->worker->deflated);
-    return DX_SEND_QUEUED;
+    return dx_conn_is_open(ws->conn) ? DX_SEND_QUEUED : DX_SEND_CLOSED;
 }

@@ -23,8 +23,8 @@ test('duplex pub: an argument becomes one message', limit, async () => {
   const reader = await wsClient().connect(shared.ws + path);
   const { code, out, err } = await run(duplex, ['pub', shared.url + path, 'from the command line']);
   assert.equal(code, 0, err);
-  assert.equal(out, '', 'a publish has no data to print');
-  assert.equal(String(await reader.inbox.take()), 'from the command line');
+  assert.equal(await reader.inbox.take(), 'from the command line');
+  assert.equal(out, `${(await history(shared.url + path)).next}\n`, 'it prints the offset behind the message');
   reader.close();
 });
 
@@ -32,7 +32,27 @@ test('duplex pub: - reads the message from stdin', limit, async () => {
   const path = freshPath();
   const { code, err } = await run(duplex, ['pub', shared.url + path, '-'], 'piped in');
   assert.equal(code, 0, err);
-  assert.equal((await history(shared.url + path)).body.trimEnd(), 'piped in');
+  assert.equal((await history(shared.url + path)).body, 'piped in');
+});
+
+test('duplex pub: --lines makes a message of every line, --type says what they are', limit, async () => {
+  const path = freshPath();
+  const reader = await wsClient().connect(shared.ws + path);
+  const { code, out, err } = await run(duplex, ['pub', '--lines', '--type', 'application/json', shared.url + path],
+    '{"n":1}\n[2,3]\n"4"');
+  assert.equal(code, 0, err);
+  assert.deepEqual(await reader.inbox.takeAll(4), ['{"n":1}', '2', '3', '"4"']);
+  assert.equal(out.trim().split('\n').length, 3, 'an offset for each line');
+  assert.deepEqual(JSON.parse((await history(shared.url + path)).body), [{ n: 1 }, 2, 3, '4']);
+  reader.close();
+});
+
+test('duplex pub: the offset it prints is where sub goes on', limit, async () => {
+  const path = freshPath();
+  const { out } = await run(duplex, ['pub', shared.url + path, 'seen']);
+  await post(shared.url + path, 'text/plain', 'missed');
+  const after = await run(duplex, ['sub', shared.url + path, '--offset', out.trim(), '--count', '1']);
+  assert.deepEqual([after.code, after.out], [0, 'missed\n'], after.err);
 });
 
 test('duplex sub: prints history and live messages, and leaves after --count', limit, async () => {
@@ -59,6 +79,28 @@ test('duplex sub: takes a ws:// URL too', limit, async () => {
   await post(shared.url + path, 'text/plain', 'hello');
   const { code, out, err } = await run(duplex, ['sub', shared.ws + path, '--offset', '-1', '--count', '1']);
   assert.deepEqual([code, out], [0, 'hello\n'], err);
+});
+
+test('duplex sub: --raw prints nothing but the messages', limit, async () => {
+  const path = freshPath();
+  await post(shared.url + path, 'application/octet-stream', Buffer.from([0, 255, 10, 13]));
+  await post(shared.url + path, 'application/octet-stream', Buffer.from([1]));
+  const program = new Program(duplex, ['sub', '--raw', shared.url + path, '--offset', '-1', '--count', '2']);
+  assert.equal(await program.exit(), 0, program.err);
+  assert.deepEqual(program.out, Buffer.from([0, 255, 10, 13, 1]));
+});
+
+test('duplex sub: leaves with 0 on SIGINT, and when the server drains', limit, async () => {
+  const server = await serve();
+  const path = freshPath();
+  await post(server.url + path, 'text/plain', 'here');
+  const programs = [1, 2].map(() => new Program(duplex, ['sub', server.url + path, '--offset', '-1']));
+  for (const program of programs) assert.equal(await program.lines.take(), 'here');
+  programs[0].kill('SIGINT');
+  assert.equal(await programs[0].exit(), 0, programs[0].err);
+  await server.stop();
+  assert.equal(await programs[1].exit(), 0, programs[1].err);
+  assert.match(programs[1].err, /1001/);
 });
 
 test('duplex pub and sub: hear each other', limit, async () => {
@@ -89,7 +131,9 @@ test('exit 2: wrong usage', limit, async () => {
   assertFailed(await run(duplex, ['sub', shared.url, '--count', 'many']), usage, /--count|many/);
 });
 
-test('exit 78: a listener that cannot be', limit, async () => {
+test('exit 78: a configuration that cannot be', limit, async () => {
+  assertFailed(await run(duplex, ['serve', '--loop', 'nonsense']), configuration, /nonsense/);
+  assertFailed(await run(duplex, ['serve', '--workers', '0']), configuration, /--workers/);
   assertFailed(await run(duplex, ['serve', '--listen', 'not an address']), configuration, /not an address/);
 });
 

@@ -158,7 +158,9 @@ export class Server extends Program {
 
   async stop() {
     this.kill('SIGTERM');
-    assert.equal(await this.exit(), 0, `exit code after SIGTERM; stderr: ${this.err}`);
+    const code = await this.exit();
+    const drains = this.name === 'duplex'; // an example may leave signals to the system
+    assert.ok(code === 0 || (!drains && code === 'SIGTERM'), `ended with ${code}; stderr: ${this.err}`);
   }
 }
 

@@ -16,7 +16,10 @@ typedef struct dx_probe_text {
     size_t size;
 } dx_probe_text;
 
-#define DX_PROBE_TEXT(literal) {literal, sizeof(literal) - 1}
+#define DX_PROBE_TEXT(literal)                                                                     \
+    {                                                                                              \
+        literal, sizeof(literal) - 1                                                               \
+    }
 
 typedef enum dx_probe_tier {
     DX_PROBE_MUST,
@@ -45,7 +48,8 @@ typedef enum dx_probe_pause {
 
 enum {
     DX_PROBE_FINISH = 1, /* our FIN follows the last byte */
-    DX_PROBE_RST_OK = 2, /* more is sent than a server must drain: RST may follow the whole answer */
+    DX_PROBE_RST_OK =
+        2, /* more is sent than a server must drain: RST may follow the whole answer */
 };
 
 struct dx_probe_result;
@@ -94,7 +98,10 @@ typedef struct dx_probe_table {
     size_t count;
 } dx_probe_table;
 
-#define DX_PROBE_TABLE(array) {array, sizeof(array) / sizeof((array)[0])}
+#define DX_PROBE_TABLE(array)                                                                      \
+    {                                                                                              \
+        array, sizeof(array) / sizeof((array)[0])                                                  \
+    }
 
 extern const dx_probe_table dx_probe_h1spec;     /* http_cases_h1spec.c */
 extern const dx_probe_table dx_probe_compliance; /* http_cases_compliance.c */

@@ -1,6 +1,6 @@
 /* Http11Probe's suite "compliance": 76 cases on the grammar and the duties of a server.
- * Is:     those cases by name, in requests of our own; where the RFC leaves a choice, our policy: 400 and
- *         close for whatever is no HTTP, 414, 417, 501 and 505 where they say more.
+ * Is:     those cases by name, in requests of our own; where the RFC leaves a choice, our policy:
+ *         400 and close for whatever is no HTTP, 414, 417, 501 and 505 where they say more.
  * Source: case names of MDA2AV/Http11Probe; RFC 9112, RFC 9110, RFC 6455 §4.
  * Memory: constant data.
  * SPDX-License-Identifier: MIT */
@@ -14,8 +14,7 @@
 #define POST DX_PROBE_POST
 #define CHUNKED DX_PROBE_CHUNKED
 #define HOST "Host: {host}\r\n"
-#define WEBSOCKET                                                                                  \
-    "Upgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+#define WEBSOCKET "Upgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
 /* A stream may refuse an empty message as such; the connection must live on. */
 #define EMPTY_IS_REFUSED .stream = "2xx + / 400 ?"
@@ -55,8 +54,7 @@ static const dx_probe_case cases[] = {
     MUST("COMP-OPTIONS-STAR", "9112 §3.2.4", "2xx +", "OPTIONS * HTTP/1.1\r\n" HOST "\r\n"),
     POLICY("COMP-ABSOLUTE-FORM", "9112 §3.2.2", "2xx +",
            "GET http://{host}{get} HTTP/1.1\r\n" HOST "\r\n"),
-    SHOULD("COMP-LONG-URL-OK", "9112 §3", "2xx +",
-           "GET {get}?{*7900:a} HTTP/1.1\r\n" HOST "\r\n"),
+    SHOULD("COMP-LONG-URL-OK", "9112 §3", "2xx +", "GET {get}?{*7900:a} HTTP/1.1\r\n" HOST "\r\n"),
 
     /* Version. */
     SHOULD("RFC9112-2.3-INVALID-VERSION", "9112 §2.3", "505 !",
@@ -67,8 +65,7 @@ static const dx_probe_case cases[] = {
          "GET {get} HTTP/01.01\r\n" HOST "\r\n"),
     MUST("COMP-VERSION-WHITESPACE", "9112 §2.3", "400 !", "GET {get} HTTP/ 1.1\r\n" HOST "\r\n"),
     MUST("COMP-VERSION-CASE", "9112 §2.3", "400 !", "GET {get} http/1.1\r\n" HOST "\r\n"),
-    MAY("COMP-HTTP12-VERSION", "9112 §2.3", "2xx + / 505 !",
-        "GET {get} HTTP/1.2\r\n" HOST "\r\n"),
+    MAY("COMP-HTTP12-VERSION", "9112 §2.3", "2xx + / 505 !", "GET {get} HTTP/1.2\r\n" HOST "\r\n"),
 
     /* Host. */
     MUST("RFC9112-7.1-MISSING-HOST", "9112 §3.2", "400 !", "GET {get} HTTP/1.1\r\n\r\n"),
@@ -101,8 +98,7 @@ static const dx_probe_case cases[] = {
 
     /* Bodies by length. */
     MUST("RFC9112-6.1-CL-NON-NUMERIC", "9112 §6.3", "400 !", POST "Content-Length: abc\r\n\r\n"),
-    MUST("RFC9112-6.1-CL-PLUS-SIGN", "9112 §6.3", "400 !",
-         POST "Content-Length: +5\r\n\r\nhello"),
+    MUST("RFC9112-6.1-CL-PLUS-SIGN", "9112 §6.3", "400 !", POST "Content-Length: +5\r\n\r\nhello"),
     MUST("COMP-POST-CL-BODY", "9112 §6.2", "2xx +", POST "Content-Length: 5\r\n\r\nhello",
          .stored = "hello"),
     MUST("COMP-POST-CL-ZERO", "9112 §6.2", "2xx +", POST "Content-Length: 0\r\n\r\n",
@@ -130,8 +126,8 @@ static const dx_probe_case cases[] = {
          CHUNKED "5;name=value\r\nhello\r\n0\r\n\r\n", .stored = "hello"),
     MUST("COMP-CHUNKED-TRAILER-VALID", "9112 §7.1.2", "2xx +",
          CHUNKED "5\r\nhello\r\n0\r\nX-Sum: 5\r\n\r\n", .stored = "hello"),
-    MUST("COMP-CHUNKED-HEX-UPPERCASE", "9112 §7.1", "2xx +",
-         CHUNKED "A\r\nhelloworld\r\n0\r\n\r\n", .stored = "helloworld"),
+    MUST("COMP-CHUNKED-HEX-UPPERCASE", "9112 §7.1", "2xx +", CHUNKED "A\r\nhelloworld\r\n0\r\n\r\n",
+         .stored = "helloworld"),
     MUST("COMP-UNKNOWN-TE-501", "9112 §6.1", "501 !", POST "Transfer-Encoding: gzip\r\n\r\n"),
 
     /* Upgrade. A plain answer, whichever it is, must be one that leaves no 101 behind. */
@@ -151,12 +147,12 @@ static const dx_probe_case cases[] = {
 
     /* Connections and Expect. */
     MUST("COMP-CONNECTION-CLOSE", "9112 §9.6", "2xx !", GET "Connection: close\r\n\r\n"),
-    SHOULD("COMP-HTTP10-DEFAULT-CLOSE", "9112 §9.3", "2xx !",
-           "GET {get} HTTP/1.0\r\n" HOST "\r\n"),
+    SHOULD("COMP-HTTP10-DEFAULT-CLOSE", "9112 §9.3", "2xx !", "GET {get} HTTP/1.0\r\n" HOST "\r\n"),
     MAY("COMP-EXPECT-UNKNOWN", "9110 §10.1.1", "417 ?", GET "Expect: 200-ok\r\n\r\n"),
     MUST("COMP-NO-1XX-HTTP10", "9110 §15.2", "2xx !",
          "POST {post} HTTP/1.0\r\n" HOST "Content-Type: text/plain\r\nExpect: 100-continue\r\n"
-         "Content-Length: 5\r\n\r\nhello", .stored = "hello"),
+         "Content-Length: 5\r\n\r\nhello",
+         .stored = "hello"),
 
     /* What answers carry. A 100 and a 204 must have no length: http_response sees to it. */
     MUST("COMP-DATE-HEADER", "9110 §6.6.1", "2xx +", GET "\r\n", .check = dx_probe_check_date),

@@ -1,5 +1,6 @@
 /* Static files: Http11Probe's suite "capabilities" (9 cases), and ranges and conditions of our own.
- * Is:     the group "files"; each row asks for the whole file, then, on the same connection, what it is about.
+ * Is:     the group "files"; each row asks for the whole file, then, on the same connection, what
+ *         it is about.
  * Is not: how a URL becomes a file, or which URLs may (the traversal tests).
  * Source: case names of MDA2AV/Http11Probe; RFC 9110 §8.8, §13, §14.
  * Memory: constant data.
@@ -38,12 +39,12 @@ static const dx_probe_case cases[] = {
         ASK("If-None-Match: \"x,y\", W/\"z\" ,{etag}\r\n")),
     OWN("OWN-INM-TWO-LINES", "9110 §13.1.2", "200 304 +",
         ASK("If-None-Match: \"x\"\r\nIf-None-Match: {etag}\r\n")),
-    OWN("OWN-INM-PREFIX", "9110 §8.8.3.2", "200 200 +", ASK("If-None-Match: \"{bare}x\"\r\n"), WHOLE),
+    OWN("OWN-INM-PREFIX", "9110 §8.8.3.2", "200 200 +", ASK("If-None-Match: \"{bare}x\"\r\n"),
+        WHOLE),
     OWN("OWN-INM-BEATS-IMS-THE-OTHER-WAY", "9110 §13.1.3", "200 200 +",
         ASK("If-None-Match: \"other\"\r\nIf-Modified-Since: {modified}\r\n"), WHOLE),
     OWN("OWN-INM-HEAD", "9110 §13.1.2", "200 304 +",
-        GET "\r\nHEAD {get} HTTP/1.1\r\nHost: {host}\r\nIf-None-Match: {etag}\r\n\r\n",
-        .heads = 2),
+        GET "\r\nHEAD {get} HTTP/1.1\r\nHost: {host}\r\nIf-None-Match: {etag}\r\n\r\n", .heads = 2),
     OWN("OWN-IM-SAME", "9110 §13.1.1", "200 200 +", ASK("If-Match: {etag}\r\n"), WHOLE),
     OWN("OWN-IM-ANY", "9110 §13.1.1", "200 200 +", ASK("If-Match: *\r\n"), WHOLE),
     OWN("OWN-IM-OTHER", "9110 §13.1.1", "200 412 +", ASK("If-Match: \"other\"\r\n")),
@@ -86,7 +87,8 @@ static const dx_probe_case cases[] = {
     OWN("OWN-RANGE-NONSENSE", "9110 §14.2", "200 200|416 +", ASK("Range: bytes=x-y\r\n")),
     OWN("OWN-RANGE-OTHER-UNIT", "9110 §14.2", "200 200 +", ASK("Range: lines=0-0\r\n"), WHOLE),
     OWN("OWN-RANGE-TWO", "9110 §14.2", "200 206|200 +", ASK("Range: bytes=0-0,-1\r\n")),
-    OWN("OWN-RANGE-OVERLAPPING", "9110 §14.2", "200 200 +", ASK("Range: bytes=0-,0-,0-\r\n"), WHOLE),
+    OWN("OWN-RANGE-OVERLAPPING", "9110 §14.2", "200 200 +", ASK("Range: bytes=0-,0-,0-\r\n"),
+        WHOLE),
     OWN("OWN-RANGE-THOUSAND", "9110 §14.2", "200 200 +", ASK("Range: bytes={*999:0-0,}0-0\r\n"),
         WHOLE),
     OWN("OWN-RANGE-HEAD", "9110 §14.2", "200 200 +",

@@ -1,6 +1,6 @@
 /* Cases of our own: lines, targets, hosts, methods, names and values, limits.
- * Is:     what the public sets leave out and RFC 9110 or 9112 demands, or our policy and limits promise.
- * Is not: bodies, pipelines and connections (http_cases_own_body.c), static files (http_cases_files.c).
+ * Is:     what the public sets leave out and RFC 9110 or 9112 demands, or our policy promises.
+ * Is not: bodies, pipelines, connections (http_cases_own_body.c), files (http_cases_files.c).
  * Source: RFC 9112 §2-§5; RFC 9110 §5, §7.2, §9; RFC 3986 §3.2.
  * Memory: constant data.
  * SPDX-License-Identifier: MIT */
@@ -29,15 +29,15 @@ static const dx_probe_case cases[] = {
     OWN("OWN-LINE-CR-IN-TARGET", "9112 §2.2", "400 !", TARGET("{get}\rx")),
     OWN("OWN-LINE-LF-IN-TARGET", "9112 §2.2", "400 !", TARGET("{get}\nx")),
     OWN("OWN-LINE-FIRST-FIELD-FOLDED", "9112 §5.2", "400 !",
-        "GET {get} HTTP/1.1\r\n" "\tHost: {host}\r\n\r\n"),
+        "GET {get} HTTP/1.1\r\n"
+        "\tHost: {host}\r\n\r\n"),
     OWN("OWN-LINE-FOLD-IN-HOST", "9112 §5.2", "400 !", HOSTED("\r\n {host}")),
 
     /* Request line. */
     OWN("OWN-TARGET-RELATIVE", "9112 §3.2", "400 !", TARGET("relative")),
     OWN("OWN-TARGET-AUTHORITY-FOR-GET", "9112 §3.2.3", "400 !", TARGET("localhost:80")),
     OWN("OWN-TARGET-EMPTY", "9112 §3", "400 !", "GET  HTTP/1.1\r\n" HOST "\r\n"),
-    OWN("OWN-TARGET-STAR-PATH", "9112 §3.2.4", "400 !",
-        "OPTIONS *{get} HTTP/1.1\r\n" HOST "\r\n"),
+    OWN("OWN-TARGET-STAR-PATH", "9112 §3.2.4", "400 !", "OPTIONS *{get} HTTP/1.1\r\n" HOST "\r\n"),
     OWN("OWN-TARGET-STAR-POST", "9112 §3.2.4", "400 !",
         "POST * HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n"),
     OWN("OWN-TARGET-ABSOLUTE-NO-HOST", "9112 §3.2", "400 !",
@@ -52,7 +52,8 @@ static const dx_probe_case cases[] = {
     OWN("OWN-TARGET-TAB", "9112 §3.2", "400 !", TARGET("{get}\tx")),
     OWN("OWN-TARGET-ESC", "9112 §3.2", "400 !", TARGET("{get}\x1b[0m")),
     OWN("OWN-TARGET-QUERY", "9112 §3.2.1", "2xx +", TARGET("{get}?a=b&c=%20/?:@!$'()*+,;=-._~")),
-    OWN("OWN-TARGET-DOUBLE-SLASH-STAYS-A-PATH", "9112 §3.2.1", "2xx|404 +", TARGET("//far.example/")),
+    OWN("OWN-TARGET-DOUBLE-SLASH-STAYS-A-PATH", "9112 §3.2.1", "2xx|404 +",
+        TARGET("//far.example/")),
     OWN("OWN-VERSION-TRAILING-SP", "9112 §3", "400 !", "GET {get} HTTP/1.1 \r\n" HOST "\r\n"),
     OWN("OWN-VERSION-TRAILING-TEXT", "9112 §3", "400 !", "GET {get} HTTP/1.1x\r\n" HOST "\r\n"),
     OWN("OWN-VERSION-TWO-DIGITS", "9112 §2.3", "400 !", "GET {get} HTTP/1.10\r\n" HOST "\r\n"),
@@ -91,8 +92,7 @@ static const dx_probe_case cases[] = {
     OWN("OWN-HOST-ONLY-PORT", "9112 §3.2", "400 !", HOSTED(" :80")),
     OWN("OWN-HOST-HTTP10-TWO", "9112 §3.2", "400 !",
         "GET {get} HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n"),
-    OWN("OWN-HOST-HTTP10-INVALID", "9112 §3.2", "400 !",
-        "GET {get} HTTP/1.0\r\nHost: a b\r\n\r\n"),
+    OWN("OWN-HOST-HTTP10-INVALID", "9112 §3.2", "400 !", "GET {get} HTTP/1.0\r\nHost: a b\r\n\r\n"),
 
     /* Names and values. */
     OWN("OWN-NAME-EVERY-TCHAR", "9110 §5.6.2", "2xx +", FIELD("!#$%&'*+-.^_`|~09azAZ: one")),
@@ -106,7 +106,9 @@ static const dx_probe_case cases[] = {
     OWN("OWN-NAME-AT", "9110 §5.6.2", "400 !", FIELD("X@a: one")),
     OWN("OWN-NAME-BACKSLASH", "9110 §5.6.2", "400 !", FIELD("X\\a: one")),
     OWN("OWN-NAME-NUL", "9110 §5.6.2", "400 !", FIELD("X\0a: one")),
-    OWN("OWN-NAME-DEL", "9110 §5.6.2", "400 !", FIELD("X\x7f" "a: one")),
+    OWN("OWN-NAME-DEL", "9110 §5.6.2", "400 !",
+        FIELD("X\x7f"
+              "a: one")),
     OWN("OWN-NAME-SP-INSIDE", "9112 §5.1", "400 !", FIELD("X a: one")),
     OWN("OWN-NAME-TAB-BEFORE-COLON", "9112 §5.1", "400 !", FIELD("X-Tab\t: one")),
     OWN("OWN-VALUE-OBS-TEXT", "9110 §5.5", "2xx +", FIELD("X-Text: \x80\xc3\xa9\xff")),
@@ -119,8 +121,7 @@ static const dx_probe_case cases[] = {
     OWN("OWN-VALUE-LAST-CTL", "9110 §5.5", "400 !", FIELD("X-Us: \x1f")),
 
     /* Limits: what must work just below, what is refused just above. */
-    OWN("OWN-LIMIT-LINE-8000", "9112 §3", "2xx +",
-        "GET {get}?{*7985:a} HTTP/1.1\r\n" HOST "\r\n"),
+    OWN("OWN-LIMIT-LINE-8000", "9112 §3", "2xx +", "GET {get}?{*7985:a} HTTP/1.1\r\n" HOST "\r\n"),
     OWN("OWN-LIMIT-LINE-9000", "9112 §3", "414 !", "GET {get}?{*9000:a} HTTP/1.1\r\n" HOST "\r\n"),
     OWN("OWN-LIMIT-LINE-UNENDED", "9112 §3", "414 !", "GET {get}?{*9000:a}"),
     OWN("OWN-LIMIT-FIELDS-100", "9110 §5.4", "2xx +", GET "{*99:X-Many: one\r\n}\r\n"),

@@ -1,5 +1,5 @@
 /* Cases of our own: bodies, chunks, Expect, pipelines, connections, what errors carry.
- * Is:     what the public sets leave out and RFC 9110 or 9112 demands, or our policy and limits promise.
+ * Is:     what the public sets leave out and RFC 9110 or 9112 demands, or our policy promises.
  * Is not: lines, hosts, names (http_cases_own.c).
  * Source: RFC 9112 §6, §7, §9; RFC 9110 §8.6, §10.1.1, §15; RFC 9457 §3.
  * Memory: constant data.
@@ -36,8 +36,8 @@ static const dx_probe_case cases[] = {
     /* Both are 5 in a 64-bit or 32-bit integer that wraps. */
     OWN("OWN-CL-WRAPS-64", "9110 §8.6", "400|413 !", LENGTH("18446744073709551621") GET "\r\n"),
     OWN("OWN-CL-WRAPS-32", "9110 §8.6", "413 !", LENGTH("4294967301") GET "\r\n"),
-    OWN("OWN-CL-PARTIAL-THEN-FIN", "9112 §8", "400|408 ! / !", POST "Content-Length: 10\r\n\r\nhello",
-        FINISH),
+    OWN("OWN-CL-PARTIAL-THEN-FIN", "9112 §8", "400|408 ! / !",
+        POST "Content-Length: 10\r\n\r\nhello", FINISH),
 
     /* Transfer-Encoding. */
     OWN("OWN-TE-UPPER-CASE", "9112 §7", "2xx +", CODED("Transfer-Encoding: CHUNKED"),
@@ -90,8 +90,8 @@ static const dx_probe_case cases[] = {
         .stored = "hello"),
     OWN("OWN-CHUNK-EXT-SEVERAL", "9112 §7.1.1", "2xx +", CHUNK("5;a;b=c;d=\"e\""),
         .stored = "hello"),
-    OWN("OWN-CHUNK-EXT-ON-LAST", "9112 §7.1.1", "2xx +",
-        CHUNKED "5\r\nhello\r\n0;a=b\r\n\r\n", .stored = "hello"),
+    OWN("OWN-CHUNK-EXT-ON-LAST", "9112 §7.1.1", "2xx +", CHUNKED "5\r\nhello\r\n0;a=b\r\n\r\n",
+        .stored = "hello"),
     OWN("OWN-CHUNK-EXT-BWS", "9112 §7.1.1", "2xx + / 400 !", CHUNK("5 ; a = b")),
     OWN("OWN-CHUNK-EXT-NO-VALUE", "9112 §7.1.1", "400 !", CHUNK("5;a=")),
     OWN("OWN-CHUNK-EXT-OPEN-QUOTE", "9112 §7.1.1", "400 !", CHUNK("5;a=\"b")),
@@ -105,8 +105,8 @@ static const dx_probe_case cases[] = {
     OWN("OWN-CHUNK-OVERHEAD-FLOOD", "9112 §7.1.1", "400 !",
         CHUNKED "{*4000:1;a=" A50 "\r\nx\r\n}0\r\n\r\n", BIG),
 
-    OWN("OWN-CHUNK-OVERHEAD-TINY", "9112 §7.1.1", "400 !",
-        CHUNKED "{*40000:1\r\nx\r\n}0\r\n\r\n", BIG),
+    OWN("OWN-CHUNK-OVERHEAD-TINY", "9112 §7.1.1", "400 !", CHUNKED "{*40000:1\r\nx\r\n}0\r\n\r\n",
+        BIG),
 
     /* Trailers obey the grammar of fields and have a limit. */
     OWN("OWN-TRAILER-SEVERAL", "9112 §7.1.2", "2xx +", TRAILER("X-A: one\r\nX-B: two"),
@@ -129,7 +129,8 @@ static const dx_probe_case cases[] = {
         .stored = "hello"),
     OWN("OWN-EXPECT-CASE", "9110 §10.1.1", "100 2xx +",
         POST "Expect: 100-Continue\r\nContent-Length: 5\r\n\r\n", THEN("hello")),
-    OWN("OWN-EXPECT-NO-BODY", "9110 §10.1.1", "100? 2xx +", GET EXPECTS "Content-Length: 0\r\n\r\n"),
+    OWN("OWN-EXPECT-NO-BODY", "9110 §10.1.1", "100? 2xx +",
+        GET EXPECTS "Content-Length: 0\r\n\r\n"),
     OWN("OWN-EXPECT-WITH-UNKNOWN", "9110 §10.1.1", "417 ?",
         GET "Expect: 100-continue, such-and-such\r\n\r\n"),
     OWN("OWN-EXPECT-TOO-LARGE", "9110 §10.1.1", "413 !",
@@ -146,8 +147,8 @@ static const dx_probe_case cases[] = {
     OWN("OWN-PIPELINE-100", "9112 §9.3.2", "200*100 +",
         "{*100:GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n}"),
     OWN("OWN-PIPELINE-ORDER", "9112 §9.3.2", "200 404 200 405 200 +",
-        GET "\r\nGET /no/such/thing HTTP/1.1\r\n" HOST "\r\n" GET "\r\nDELETE {get} HTTP/1.1\r\n" HOST
-            "\r\nHEAD {get} HTTP/1.1\r\n" HOST "\r\n",
+        GET "\r\nGET /no/such/thing HTTP/1.1\r\n" HOST "\r\n" GET
+            "\r\nDELETE {get} HTTP/1.1\r\n" HOST "\r\nHEAD {get} HTTP/1.1\r\n" HOST "\r\n",
         STREAM, .heads = 1 << 4),
     OWN("OWN-PIPELINE-BODIES", "9112 §9.3.2", "2xx 2xx 2xx +",
         POST HELLO POST "Transfer-Encoding: chunked\r\n\r\n6\r\n world\r\n0\r\n\r\n" GET "\r\n",
@@ -163,8 +164,7 @@ static const dx_probe_case cases[] = {
         "GET {get} HTTP/1.0\r\n" HOST "\r\n" GET "\r\n"),
     OWN("OWN-PIPELINE-CLOSE-WITH-BODY", "9112 §9.6", "2xx !",
         POST "Connection: close\r\n" HELLO GET "\r\n"),
-    OWN("OWN-PIPELINE-CRLF-BETWEEN", "9112 §2.2", "2xx 2xx +",
-        POST HELLO "\r\n" GET "\r\n"),
+    OWN("OWN-PIPELINE-CRLF-BETWEEN", "9112 §2.2", "2xx 2xx +", POST HELLO "\r\n" GET "\r\n"),
 
     /* Connections. */
     OWN("OWN-CONNECTION-CLOSE-SAID", "9112 §9.6", "2xx !", GET "Connection: close\r\n\r\n",
@@ -184,15 +184,15 @@ static const dx_probe_case cases[] = {
     OWN("OWN-CONNECTION-FIN-IN-HEAD", "9112 §8", "400|408 ! / !", "GET {get} HTTP/1.1\r\nHo",
         FINISH),
     OWN("OWN-UPGRADE-H2C-IGNORED", "9113 §3.1", "2xx +",
-        GET "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"),
+        GET
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"),
 
     /* A refusal must arrive, though the rest of the request is still on its way. */
     OWN("OWN-LINGER-413", "9112 §9.6", "413 !", POST "Content-Length: 999999999\r\n\r\n{*48000:x}"),
     OWN("OWN-LINGER-400", "9112 §9.6", "400 !", CHUNKED "nonsense\r\n{*48000:x}"),
     OWN("OWN-LINGER-431", "9112 §9.6", "431 !", GET "X-Big: {*48000:x}\r\n\r\n"),
     OWN("OWN-LINGER-CLOSE", "9112 §9.6", "2xx !", GET "Connection: close\r\n\r\n{*48000:x}"),
-    OWN("OWN-BODY-CHUNKS-TOO-LARGE", "9110 §15.5.14", "400|413 !",
-        CHUNKED "7FFFFFF\r\n{*1000:x}"),
+    OWN("OWN-BODY-CHUNKS-TOO-LARGE", "9110 §15.5.14", "400|413 !", CHUNKED "7FFFFFF\r\n{*1000:x}"),
 
     /* What errors carry. */
     OWN("OWN-ERROR-SAYS-CLOSE", "9112 §9.6", "400 !", GET "X : one\r\n\r\n",
@@ -205,12 +205,12 @@ static const dx_probe_case cases[] = {
         .check = dx_probe_check_problem),
     OWN("OWN-ERROR-404-IS-PROBLEM", "9457 §3", "404 +",
         "GET /no/such/thing HTTP/1.1\r\n" HOST "\r\n", STREAM, .check = dx_probe_check_problem),
-    OWN("OWN-ERROR-405-IS-PROBLEM", "9457 §3", "405 ?", "POST {get} HTTP/1.1\r\n" HOST HELLO, STREAM,
-        .check = dx_probe_check_problem),
+    OWN("OWN-ERROR-405-IS-PROBLEM", "9457 §3", "405 ?", "POST {get} HTTP/1.1\r\n" HOST HELLO,
+        STREAM, .check = dx_probe_check_problem),
     OWN("OWN-ERROR-404-HEAD", "9110 §9.3.2", "404 +",
         "HEAD /no/such/thing HTTP/1.1\r\n" HOST "\r\n", STREAM, .heads = 1),
-    OWN("OWN-405-ON-STREAM", "9110 §15.5.6", "405 ?", "PATCH {post} HTTP/1.1\r\n" HOST HELLO, STREAM,
-        .check = dx_probe_check_allow_post),
+    OWN("OWN-405-ON-STREAM", "9110 §15.5.6", "405 ?", "PATCH {post} HTTP/1.1\r\n" HOST HELLO,
+        STREAM, .check = dx_probe_check_allow_post),
 };
 
 const dx_probe_table dx_probe_own_body = DX_PROBE_TABLE(cases);

@@ -1,7 +1,7 @@
 /* Http11Probe's suite "smuggling": 87 cases on where a message ends.
- * Is:     those cases by name, in requests of our own. Our policy is one: any doubt about framing is a 400
- *         (501 for a coding we do not have), and the connection ends; nothing is guessed, so what
- *         hides behind the doubtful message is never served.
+ * Is:     those cases by name, in requests of our own. Our policy is one: any doubt about framing
+ *         is a 400 (501 for a coding we do not have), and the connection ends; nothing is guessed, so
+ *         what hides behind the doubtful message is never served.
  * Source: case names of MDA2AV/Http11Probe; RFC 9112 §5-§7, RFC 9110 §5.6.1, §8.6.
  * Memory: constant data.
  * SPDX-License-Identifier: MIT */
@@ -35,16 +35,15 @@ static const dx_probe_case cases[] = {
            POST "Content-Length: {len}\r\n" TE "\r\nD\r\nhello-bananas\r\n0\r\n\r\n"),
     MUST("SMUG-CLTE-PIPELINE", "9112 §6.1", "400 !",
          POST "Content-Length: 4\r\n" TE "\r\n0\r\n\r\n"),
-    MUST("SMUG-TECL-PIPELINE", "9112 §6.1", "400 !",
-         POST TE "Content-Length: 30\r\n\r\n0\r\n\r\n"),
+    MUST("SMUG-TECL-PIPELINE", "9112 §6.1", "400 !", POST TE "Content-Length: 30\r\n\r\n0\r\n\r\n"),
     MUST("SMUG-CLTE-CONN-CLOSE", "9112 §6.1", "400 !",
          POST "Content-Length: 5\r\n" TE "\r\n0\r\n\r\n", THEN_GET),
-    MUST("SMUG-TECL-CONN-CLOSE", "9112 §6.1", "400 !",
-         POST TE "Content-Length: 5\r\n\r\n0\r\n\r\n", THEN_GET),
-    MUST("SMUG-CLTE-DESYNC", "9112 §6.1", "400 !",
-         POST "Content-Length: 6\r\n" TE "\r\n0\r\n\r\nX", THEN_GET),
-    MUST("SMUG-TECL-DESYNC", "9112 §6.1", "400 !",
-         POST TE "Content-Length: 30\r\n\r\n0\r\n\r\nX", THEN_GET),
+    MUST("SMUG-TECL-CONN-CLOSE", "9112 §6.1", "400 !", POST TE "Content-Length: 5\r\n\r\n0\r\n\r\n",
+         THEN_GET),
+    MUST("SMUG-CLTE-DESYNC", "9112 §6.1", "400 !", POST "Content-Length: 6\r\n" TE "\r\n0\r\n\r\nX",
+         THEN_GET),
+    MUST("SMUG-TECL-DESYNC", "9112 §6.1", "400 !", POST TE "Content-Length: 30\r\n\r\n0\r\n\r\nX",
+         THEN_GET),
     MUST("SMUG-CLTE-SMUGGLED-GET", "9112 §6.1", "400 !",
          POST "Content-Length: {len}\r\n" TE "\r\n" HIDDEN),
     MUST("SMUG-CLTE-SMUGGLED-HEAD", "9112 §6.1", "400 !",
@@ -75,8 +74,7 @@ static const dx_probe_case cases[] = {
     SHOULD("SMUG-CL-LEADING-ZEROS", "9110 §8.6", ZEROS_OR_400, LENGTH(" 005", "hello")),
     SHOULD("SMUG-CL-DOUBLE-ZERO", "9110 §8.6", ZEROS_OR_400, LENGTH(" 00", ""),
            .stream = "2xx + / 400 ?"),
-    SHOULD("SMUG-CL-LEADING-ZEROS-OCTAL", "9110 §8.6", ZEROS_OR_400,
-           LENGTH(" 0200", "{*200:A}")),
+    SHOULD("SMUG-CL-LEADING-ZEROS-OCTAL", "9110 §8.6", ZEROS_OR_400, LENGTH(" 0200", "{*200:A}")),
     SHOULD("SMUG-CL-TRAILING-SPACE", "9110 §5.5", "2xx +", LENGTH(" 5 ", "hello"),
            .stored = "hello"),
     SHOULD("SMUG-CL-EXTRA-LEADING-SP", "9110 §5.5", "2xx +", LENGTH("  5", "hello"),
@@ -108,8 +106,12 @@ static const dx_probe_case cases[] = {
     MUST("SMUG-TE-DUPLICATE-HEADERS", "9112 §6.1", "400 !",
          CODED("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity")),
     MUST("SMUG-TE-IDENTITY", "9112 §7", "400|501 !", CODED("Transfer-Encoding: identity")),
-    MUST("SMUG-TE-VTAB", "9112 §6.1", "400 !", CODED("Transfer-Encoding: \x0b" "chunked")),
-    MUST("SMUG-TE-FORMFEED", "9112 §6.1", "400 !", CODED("Transfer-Encoding: \x0c" "chunked")),
+    MUST("SMUG-TE-VTAB", "9112 §6.1", "400 !",
+         CODED("Transfer-Encoding: \x0b"
+               "chunked")),
+    MUST("SMUG-TE-FORMFEED", "9112 §6.1", "400 !",
+         CODED("Transfer-Encoding: \x0c"
+               "chunked")),
     MUST("SMUG-TE-NULL", "9110 §5.5", "400 !", CODED("Transfer-Encoding: chunked\0")),
     MUST("SMUG-TE-OBS-FOLD", "9112 §5.2", "400 !", CODED("Transfer-Encoding:\r\n chunked")),
     POLICY("SMUG-TE-TAB-BEFORE-VALUE", "9110 §5.5", "400 !", CODED("Transfer-Encoding:\tchunked")),
@@ -119,32 +121,28 @@ static const dx_probe_case cases[] = {
            CODED("Transfer_Encoding: chunked")),
     MUST("SMUG-OPTIONS-TE-OBS-FOLD", "9112 §5.2", "400 !",
          "OPTIONS {post} HTTP/1.1\r\n" HOST
-         "Transfer-Encoding:\r\n chunked\r\nContent-Length: 5\r\n\r\nhello", THEN_GET),
+         "Transfer-Encoding:\r\n chunked\r\nContent-Length: 5\r\n\r\nhello",
+         THEN_GET),
 
     /* Chunks. */
     MUST("SMUG-CHUNK-BARE-SEMICOLON", "9112 §7.1.1", "400 !", CHUNKED "5;\r\nhello\r\n0\r\n\r\n"),
     MUST("SMUG-CHUNK-EXT-INVALID-TOKEN", "9112 §7.1.1", "400 !",
          CHUNKED "5;x[=y\r\nhello\r\n0\r\n\r\n"),
-    MUST("SMUG-CHUNK-EXT-CTRL", "9112 §7.1.1", "400 !",
-         CHUNKED "5;\0name\r\nhello\r\n0\r\n\r\n"),
+    MUST("SMUG-CHUNK-EXT-CTRL", "9112 §7.1.1", "400 !", CHUNKED "5;\0name\r\nhello\r\n0\r\n\r\n"),
     MUST("SMUG-CHUNK-EXT-CR", "9112 §2.2", "400 !", CHUNKED "5;x\ry\r\nhello\r\n0\r\n\r\n"),
     MAY("SMUG-CHUNK-EXT-LF", "9112 §2.2", "400 !", CHUNKED "5;\nhello\r\n0\r\n\r\n"),
-    MUST("SMUG-CHUNK-UNDERSCORE", "9112 §7.1", "400 !",
-         CHUNKED "1_0\r\n{*16:x}\r\n0\r\n\r\n"),
+    MUST("SMUG-CHUNK-UNDERSCORE", "9112 §7.1", "400 !", CHUNKED "1_0\r\n{*16:x}\r\n0\r\n\r\n"),
     MUST("SMUG-CHUNK-HEX-PREFIX", "9112 §7.1", "400 !", CHUNKED "0x5\r\nhello\r\n0\r\n\r\n"),
     MUST("SMUG-CHUNK-SIZE-PLUS", "9112 §7.1", "400 !", CHUNKED "+5\r\nhello\r\n0\r\n\r\n"),
-    MUST("SMUG-CHUNK-SIZE-TRAILING-OWS", "9112 §7.1", "400 !",
-         CHUNKED "5 \r\nhello\r\n0\r\n\r\n"),
+    MUST("SMUG-CHUNK-SIZE-TRAILING-OWS", "9112 §7.1", "400 !", CHUNKED "5 \r\nhello\r\n0\r\n\r\n"),
     MUST("SMUG-CHUNK-LEADING-SP", "9112 §7.1", "400 !", CHUNKED " 5\r\nhello\r\n0\r\n\r\n"),
     MUST("SMUG-CHUNK-NEGATIVE", "9112 §7.1", "400 !", CHUNKED "-1\r\nhello\r\n0\r\n\r\n"),
-    MUST("SMUG-CHUNK-MISSING-TRAILING-CRLF", "9112 §7.1", "400 !",
-         CHUNKED "5\r\nhello0\r\n\r\n"),
+    MUST("SMUG-CHUNK-MISSING-TRAILING-CRLF", "9112 §7.1", "400 !", CHUNKED "5\r\nhello0\r\n\r\n"),
     MUST("SMUG-CHUNK-SPILL", "9112 §7.1", "400 !", CHUNKED "5\r\nhello!!\r\n0\r\n\r\n"),
     MAY("SMUG-CHUNK-LF-TERM", "9112 §2.2", "400 !", CHUNKED "5\r\nhello\n0\r\n\r\n"),
     MAY("SMUG-CHUNK-LF-TRAILER", "9112 §2.2", "400 !", CHUNKED "5\r\nhello\r\n0\r\n\n"),
     MUST("SMUG-CHUNK-BARE-CR-TERM", "9112 §2.2", "400 !", CHUNKED "5\rhello\r\n0\r\n\r\n"),
-    MUST("SMUG-CHUNK-INVALID-SIZE-DESYNC", "9112 §7.1", "400 !", CHUNKED "+0\r\n\r\nX",
-         THEN_GET),
+    MUST("SMUG-CHUNK-INVALID-SIZE-DESYNC", "9112 §7.1", "400 !", CHUNKED "+0\r\n\r\nX", THEN_GET),
 
     /* Trailers are read and dropped. */
     POLICY("SMUG-TRAILER-CL", "9110 §6.5.1", "2xx +",

@@ -70,7 +70,7 @@ const char *dx_probe_check_problem(const dx_probe_result *result)
     if (r->body[0] != '{' || !strstr(r->body, "\"title\""))
         return "the problem has no title";
     return strstr(r->body, "\"status\"") && strstr(r->body, status) ? NULL
-                                                                     : "the problem has no status";
+                                                                    : "the problem has no status";
 }
 
 const char *dx_probe_check_version(const dx_probe_result *result)

@@ -69,8 +69,8 @@ static bool run_once(slot *s, const dx_probe_attempt *attempt, const char *when,
     } else if (first) {
         memcpy(s->seen, result->seen, sizeof s->seen);
     } else if (strcmp(s->seen, result->seen) != 0) {
-        snprintf(s->why, sizeof s->why, "outcome is %.100s, but undivided it is %.100s", result->seen,
-                 s->seen);
+        snprintf(s->why, sizeof s->why, "outcome is %.100s, but undivided it is %.100s",
+                 result->seen, s->seen);
         ok = false;
     }
     dx_probe_result_deinit(result);
@@ -102,12 +102,14 @@ static bool run_random(slot *s, size_t size)
 {
     for (uint64_t turn = 0; turn < RANDOM_TURNS; turn++) {
         dx_probe_attempt random = {
-            .split = {.kind = DX_PEER_RANDOM, .size = size <= EVERY_BYTES_MAX ? 16 : 997,
+            .split = {.kind = DX_PEER_RANDOM,
+                      .size = size <= EVERY_BYTES_MAX ? 16 : 997,
                       .seed = opt.seed + turn},
             .silence = turn == 0,
         };
         char when[64];
-        snprintf(when, sizeof when, "in random pieces, seed %llu", (unsigned long long)opt.seed + turn);
+        snprintf(when, sizeof when, "in random pieces, seed %llu",
+                 (unsigned long long)opt.seed + turn);
         if (!run_once(s, &random, when, &size))
             return false;
     }
@@ -122,8 +124,8 @@ static bool run_case(slot *s)
     if (!run_once(s, &whole, "undivided", &size))
         return false;
     switch (opt.split) {
-    case SPLIT_NONE:   return true;
-    case SPLIT_BYTES:  return run_bytes(s, size);
+    case SPLIT_NONE: return true;
+    case SPLIT_BYTES: return run_bytes(s, size);
     case SPLIT_RANDOM: return run_random(s, size);
     }
     return false;
@@ -150,11 +152,12 @@ static void *work(void *unused)
 static const char *skip_reason(const dx_probe_case *row)
 {
     switch (row->needs) {
-    case DX_PROBE_ANY:      return NULL;
-    case DX_PROBE_ECHO:     return opt.target.stream ? "needs a server that serves every path" : NULL;
-    case DX_PROBE_STREAM:   return opt.target.stream ? NULL : "needs streams and /healthz";
-    case DX_PROBE_FILE:     return NULL;
-    case DX_PROBE_MODIFIED: return opt.target.file.modified ? NULL : "the file has no Last-Modified";
+    case DX_PROBE_ANY: return NULL;
+    case DX_PROBE_ECHO: return opt.target.stream ? "needs a server that serves every path" : NULL;
+    case DX_PROBE_STREAM: return opt.target.stream ? NULL : "needs streams and /healthz";
+    case DX_PROBE_FILE: return NULL;
+    case DX_PROBE_MODIFIED:
+        return opt.target.file.modified ? NULL : "the file has no Last-Modified";
     }
     return NULL;
 }
@@ -247,12 +250,12 @@ static bool learn_file(dx_probe_target *target)
 static const char *tier_name(dx_probe_tier tier)
 {
     switch (tier) {
-    case DX_PROBE_MUST:   return "MUST";
+    case DX_PROBE_MUST: return "MUST";
     case DX_PROBE_SHOULD: return "SHOULD";
-    case DX_PROBE_MAY:    return "MAY";
+    case DX_PROBE_MAY: return "MAY";
     case DX_PROBE_H1SPEC: return "h1spec";
     case DX_PROBE_POLICY: return "policy";
-    case DX_PROBE_OWN:    return "own";
+    case DX_PROBE_OWN: return "own";
     }
     return "?";
 }
@@ -437,9 +440,9 @@ static void settle_paths(dx_probe_target *target)
 int main(int argc, char **argv)
 {
     static const struct option known[] = {
-        {"target", 1, NULL, 't'},  {"path", 1, NULL, 'p'},  {"mode", 1, NULL, 'm'},
-        {"group", 1, NULL, 'g'},   {"only", 1, NULL, 'o'},  {"split", 1, NULL, 's'},
-        {"jobs", 1, NULL, 'j'},    {"timeout", 1, NULL, 'w'}, {"list", 0, NULL, 'l'},
+        {"target", 1, NULL, 't'}, {"path", 1, NULL, 'p'},    {"mode", 1, NULL, 'm'},
+        {"group", 1, NULL, 'g'},  {"only", 1, NULL, 'o'},    {"split", 1, NULL, 's'},
+        {"jobs", 1, NULL, 'j'},   {"timeout", 1, NULL, 'w'}, {"list", 0, NULL, 'l'},
         {NULL, 0, NULL, 0},
     };
     int option;

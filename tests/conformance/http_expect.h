@@ -20,7 +20,7 @@ typedef struct dx_probe_fit {
     bool may_stay;  /* a complete way ends with "+" or "?" */
 } dx_probe_fit;
 
-/* Compares `count` statuses, in the order they came, with `expect`. An unreadable `expect` aborts. */
+/* Compares `count` statuses, in the order they came, with `expect`. An unreadable one aborts. */
 dx_probe_fit dx_probe_expect_fit(const char *expect, const int *statuses, size_t count);
 
 /* Aborts if `expect` is not well formed: called once for every row. */

@@ -83,7 +83,8 @@ static bool parse_field_line(dx_probe_text line, dx_probe_response *r, char *fau
     dx_probe_field field;
 
     if (!colon || colon == line.at)
-        return FAULT(fault, "field line without a name: %.*s", (int)(line.size > 80 ? 80 : line.size), line.at);
+        return FAULT(fault, "field line without a name: %.*s",
+                     (int)(line.size > 80 ? 80 : line.size), line.at);
     field.name = (dx_probe_text){line.at, (size_t)(colon - line.at)};
     for (size_t i = 0; i < field.name.size; i++)
         if (!is_token_char(field.name.at[i]))
@@ -156,7 +157,7 @@ bool dx_probe_response_lists(const dx_probe_response *r, const char *name, const
 
 static bool check_once(const dx_probe_response *r, char *fault)
 {
-    static const char *const single[] = {"Content-Length", "Content-Type", "Date", "ETag",
+    static const char *const single[] = {"Content-Length", "Content-Type", "Date",         "ETag",
                                          "Last-Modified",  "Location",     "Content-Range"};
 
     for (size_t i = 0; i < sizeof single / sizeof single[0]; i++)
@@ -218,8 +219,9 @@ static bool need(dx_peer *peer, size_t size, int timeout_ms, char *fault)
 {
     dx_peer_status status = dx_peer_need(peer, size, timeout_ms);
 
-    return status == DX_PEER_OK || FAULT(fault, "body cut short by %s, %zu octets of %zu",
-                                         dx_peer_status_text(status), dx_peer_input_size(peer), size);
+    return status == DX_PEER_OK ||
+           FAULT(fault, "body cut short by %s, %zu octets of %zu", dx_peer_status_text(status),
+                 dx_peer_input_size(peer), size);
 }
 
 static bool read_sized(dx_peer *peer, dx_probe_text value, dx_probe_response *r, int timeout_ms,
@@ -323,18 +325,19 @@ static dx_probe_read nothing_came(dx_peer_status status, size_t size, char *faul
         return DX_PROBE_BROKEN;
     }
     switch (status) {
-    case DX_PEER_EOF:     return DX_PROBE_CLOSED;
-    case DX_PEER_RESET:   return DX_PROBE_RESET;
+    case DX_PEER_EOF: return DX_PROBE_CLOSED;
+    case DX_PEER_RESET: return DX_PROBE_RESET;
     case DX_PEER_OK:
     case DX_PEER_TIMEOUT:
-    case DX_PEER_ERROR:   break;
+    case DX_PEER_ERROR: break;
     }
     return DX_PROBE_NONE;
 }
 
 static bool read_all(dx_peer *peer, const dx_probe_asked *asked, dx_probe_response *r, char *fault)
 {
-    if (!parse_head(r, fault) || !check_duties(r, asked, fault) || !read_body(peer, asked, r, fault))
+    if (!parse_head(r, fault) || !check_duties(r, asked, fault) ||
+        !read_body(peer, asked, r, fault))
         return false;
     r->says_close = dx_probe_response_lists(r, "Connection", "close") || r->ends_by_close;
     r->says_keep_alive = dx_probe_response_lists(r, "Connection", "keep-alive");

@@ -54,4 +54,5 @@ void dx_probe_response_deinit(dx_probe_response *response);
 dx_probe_text dx_probe_response_field(const dx_probe_response *response, const char *name);
 
 /* True if a comma-separated field of that name holds the token (any case). */
-bool dx_probe_response_lists(const dx_probe_response *response, const char *name, const char *token);
+bool dx_probe_response_lists(const dx_probe_response *response, const char *name,
+                             const char *token);

@@ -69,7 +69,7 @@ static void prepare(run *r)
 
 /* ---- talking ---- */
 
-/* A server that refused early may be gone: what it said is read later, so RESET is no failure here. */
+/* A server that refused early may be gone: what it said is read later, so RESET is no failure. */
 static bool send_text(run *r, dx_probe_text text)
 {
     dx_peer_status status = dx_peer_send(&r->peer, text.at, text.size, r->target->timeout_ms);
@@ -139,7 +139,7 @@ static bool pause_here(run *r)
     bool stored;
 
     switch (r->row->pause) {
-    case DX_PROBE_GO_ON:   return true;
+    case DX_PROBE_GO_ON: return true;
     case DX_PROBE_SILENCE: return !r->attempt->silence || be_silent(r);
     case DX_PROBE_ANSWER:
         if (read_one(r, &stored) == DX_PROBE_NONE)
@@ -169,10 +169,10 @@ static bool unexpected(run *r)
 static const char *read_text(dx_probe_read status)
 {
     switch (status) {
-    case DX_PROBE_GOT:    return "an answer";
-    case DX_PROBE_NONE:   return "nothing";
+    case DX_PROBE_GOT: return "an answer";
+    case DX_PROBE_NONE: return "nothing";
     case DX_PROBE_CLOSED: return "FIN";
-    case DX_PROBE_RESET:  return "RST";
+    case DX_PROBE_RESET: return "RST";
     case DX_PROBE_BROKEN: return "no HTTP";
     }
     return "?";
@@ -205,8 +205,8 @@ static bool hear_close(run *r)
     size_t extra = dx_peer_input_size(&r->peer);
 
     if (extra > 0)
-        return fail(r, "%zu octets after the last answer: %.*s", extra, (int)(extra > 40 ? 40 : extra),
-                    (const char *)dx_peer_input(&r->peer));
+        return fail(r, "%zu octets after the last answer: %.*s", extra,
+                    (int)(extra > 40 ? 40 : extra), (const char *)dx_peer_input(&r->peer));
     if (status == DX_PEER_EOF || (status == DX_PEER_RESET && r->row->flags & DX_PROBE_RST_OK))
         return true;
     if (status == DX_PEER_RESET)
@@ -276,7 +276,9 @@ static void note_seen(run *r, dx_probe_end end)
         if (result->statuses[i] >= 200 || result->statuses[i] == 101)
             used += (size_t)snprintf(result->seen + used, 8, "%d ", result->statuses[i]);
     snprintf(result->seen + used, sizeof result->seen - used, "%s",
-             r->failed ? "?" : end == DX_PROBE_END_CLOSED ? "closed" : "open");
+             r->failed                    ? "?"
+             : end == DX_PROBE_END_CLOSED ? "closed"
+                                          : "open");
 }
 
 /* What a stream kept of the request's body. */

@@ -20,7 +20,7 @@ typedef struct dx_probe_target {
     const char *get_path;  /* answers GET and HEAD with 200 */
     const char *post_path; /* NULL: a new stream below /live/ for each run */
     bool stream;
-    int timeout_ms; /* for any answer */
+    int timeout_ms;     /* for any answer */
     dx_probe_vars file; /* the group "files" only */
 } dx_probe_target;
 

@@ -1,7 +1,7 @@
-/* Tests the conformance client: it must pass a right server, and catch each of the toy server's faults.
+/* Tests the conformance client: it passes a right server, and catches each of the toy's faults.
  * Usage:  http_selftest PATH/http_conformance PATH/http_toy; prints TAP.
- * Is:     one row for each fault, with the case that must fail; the size of the public sets; the small
- *         languages (expectations, dates) on their own.
+ * Is:     one row for each fault, with the case that must fail; the size of the public sets; the
+ *         small languages (expectations, dates) on their own.
  * Memory: none kept.   Threads: one; the programs are children, and each is waited for.
  * SPDX-License-Identifier: MIT */
 #include "tests/conformance/http_date.h"
@@ -77,14 +77,14 @@ typedef struct trial {
     const char *fault, *mode, *split, *only;
 } trial;
 
-/* Runs the client; *ret_text: the name of the last case that failed, or "". Returns its exit code. */
+/* Runs the client; *ret_name: the name of the last case that failed. Returns its exit code. */
 static int run_client(const trial *t, const char *port, char *ret_name, size_t room)
 {
     char target[40], line[1024];
 
     snprintf(target, sizeof target, "127.0.0.1:%s", port);
-    const char *argv[] = {client_path, "--target", target,      "--mode",    t->mode, "--split",
-                          t->split,    "--only",   t->only,     "--timeout", "700",   NULL};
+    const char *argv[] = {client_path, "--target", target,  "--mode",    t->mode, "--split",
+                          t->split,    "--only",   t->only, "--timeout", "700",   NULL};
     child c = start(argv, false);
     FILE *out = fdopen(dup(c.from), "r");
 
@@ -115,8 +115,8 @@ static int run_trial(const trial *t, char *ret_name, size_t room)
 static void test_right_server(void)
 {
     static const trial right[] = {
-        {"none", "echo", "none", ""},   {"none", "echo", "random:5", ""},
-        {"none", "echo", "bytes", ""},  {"none", "stream", "none", ""},
+        {"none", "echo", "none", ""},       {"none", "echo", "random:5", ""},
+        {"none", "echo", "bytes", ""},      {"none", "stream", "none", ""},
         {"none", "stream", "random:5", ""}, {"none", "stream", "bytes", ""},
     };
 
@@ -263,7 +263,8 @@ static void test_dates(void)
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         int64_t seconds = 0;
-        bool ok = dx_probe_date_parse((dx_probe_text){rows[i].text, strlen(rows[i].text)}, &seconds);
+        bool ok =
+            dx_probe_date_parse((dx_probe_text){rows[i].text, strlen(rows[i].text)}, &seconds);
         report(ok == rows[i].ok && seconds == rows[i].seconds, "date", rows[i].text);
     }
 }

@@ -78,7 +78,8 @@ static void append_body_size(buffer *b, const dx_probe_vars *vars, dx_probe_text
 
     if (!blank)
         abort();
-    expand_into(&body, vars, (dx_probe_text){blank + 4, whole.size - (size_t)(blank + 4 - whole.at)});
+    expand_into(&body, vars,
+                (dx_probe_text){blank + 4, whole.size - (size_t)(blank + 4 - whole.at)});
     append(b, digits, (size_t)snprintf(digits, sizeof digits, "%zu", body.size));
     free(body.at);
 }

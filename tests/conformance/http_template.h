@@ -1,6 +1,6 @@
 /* Request templates: text with placeholders in, bytes out.
- * Is:     {get} {post} {host}: paths and authority of the target; {len}: decimal octets after the first
- *         blank line; {*N:TEXT}: TEXT N times; {noise:N}: N fixed octets that are no HTTP;
+ * Is:     {get} {post} {host}: paths and authority of the target; {len}: decimal octets after the
+ *         first blank line; {*N:TEXT}: TEXT N times; {noise:N}: N fixed octets that are no HTTP;
  *         {etag} {weak} {bare} {modified} {size} {last}: what is known of the static file.
  * Is not: HTTP: it knows no grammar.
  * Memory: the result is given.   Threads: any.

@@ -61,8 +61,10 @@ static void format_date(char *to, size_t room)
     if (toy_errs("no-date"))
         to[0] = 0;
     else
-        strftime(to, room, toy_errs("old-date") ? "Date: %A, %d-%b-%y %H:%M:%S GMT\r\n"
-                                               : "Date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
+        strftime(to, room,
+                 toy_errs("old-date") ? "Date: %A, %d-%b-%y %H:%M:%S GMT\r\n"
+                                      : "Date: %a, %d %b %Y %H:%M:%S GMT\r\n",
+                 &tm);
 }
 
 static void send_answer(toy_connection *c, const answer *a)
@@ -99,8 +101,12 @@ static void send_problem(toy_connection *c, const toy_request *r, int status, bo
                                                                    : "GET, HEAD");
     if (status == 426)
         snprintf(fields, sizeof fields, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
-    send_answer(c, &(answer){.status = status, .type = "application/problem+json", .fields = fields,
-                             .body = body, .body_size = (size_t)size, .close = close,
+    send_answer(c, &(answer){.status = status,
+                             .type = "application/problem+json",
+                             .fields = fields,
+                             .body = body,
+                             .body_size = (size_t)size,
+                             .close = close,
                              .head = r->method && strcmp(r->method, "HEAD") == 0});
 }
 
@@ -192,8 +198,13 @@ static void inject(const toy_request *r, char *to, size_t room)
 static void answer_request(toy_connection *c, const toy_request *r)
 {
     char fields[80] = "";
-    answer a = {.status = 200, .type = "text/plain", .fields = fields, .body = "ok\n",
-                .body_size = 3, .head = strcmp(r->method, "HEAD") == 0, .close = r->close};
+    answer a = {.status = 200,
+                .type = "text/plain",
+                .fields = fields,
+                .body = "ok\n",
+                .body_size = 3,
+                .head = strcmp(r->method, "HEAD") == 0,
+                .close = r->close};
 
     if (r->http10 && !r->close)
         snprintf(fields, sizeof fields, "Connection: keep-alive\r\n");

@@ -1,6 +1,6 @@
 /* A toy HTTP/1.1 server, to test the conformance client with: strict, small, slow, and able to err.
- * Is:     one thread for each connection; `echo` (200 to everything) or `stream` (/healthz, /live/NAME);
- *         one fault on demand, by name.
+ * Is:     one thread for each connection; `echo` (200 to everything) or `stream` (/healthz and
+ *         /live/NAME); one fault on demand, by name.
  * Is not: part of the product, and shares nothing with it.
  * Memory: a request's head in its connection; bodies and streams on the heap.
  * SPDX-License-Identifier: MIT */
@@ -41,7 +41,7 @@ typedef struct toy_request {
     size_t body_size;
 } toy_request;
 
-/* What a step of reading found: 0 to go on, a status to refuse with, or that the client has gone. */
+/* What a step of reading found: go on, a status to refuse with, or that the client has gone. */
 enum { TOY_OK = 0, TOY_GONE = -1 };
 
 /* Is this the fault that was asked for? */

@@ -273,12 +273,9 @@ static int check_coding(toy_request *r)
     if (count > 1 || sizes > 0 || r->http10 || !*coding)
         return 400;
     r->chunked = strcasecmp(coding, "chunked") == 0;
-    if (r->chunked)
-        return TOY_OK;
-    return toy_field_lists(r, "Transfer-Encoding", "gzip") &&
-                   !strstr(coding, "chunked,")
-               ? 501
-               : strstr(coding, "chunked") == coding ? 400 : 501;
+    if (r->chunked || strstr(coding, "chunked") != coding)
+        return r->chunked ? TOY_OK : 501;
+    return 400; /* chunked, but not last, or twice, or with parameters */
 }
 
 static int check_expect(toy_request *r)

@@ -37,11 +37,11 @@ int64_t dx_peer_now_ms(void)
 const char *dx_peer_status_text(dx_peer_status status)
 {
     switch (status) {
-    case DX_PEER_OK:      return "ok";
+    case DX_PEER_OK: return "ok";
     case DX_PEER_TIMEOUT: return "timeout";
-    case DX_PEER_EOF:     return "EOF";
-    case DX_PEER_RESET:   return "RST";
-    case DX_PEER_ERROR:   return "local error";
+    case DX_PEER_EOF: return "EOF";
+    case DX_PEER_RESET: return "RST";
+    case DX_PEER_ERROR: return "local error";
     }
     return "?";
 }
@@ -282,7 +282,8 @@ static void diag_id(const dx_peer *peer, struct inet_diag_req_v2 *req)
         memcpy(req->id.idiag_src, &far->sin_addr, sizeof far->sin_addr);
         memcpy(req->id.idiag_dst, &near->sin_addr, sizeof near->sin_addr);
     } else {
-        const struct sockaddr_in6 *far = (const void *)&peer->far, *near = (const void *)&peer->near;
+        const struct sockaddr_in6 *far = (const void *)&peer->far,
+                                  *near = (const void *)&peer->near;
 
         req->id.idiag_sport = far->sin6_port;
         req->id.idiag_dport = near->sin6_port;
@@ -298,9 +299,11 @@ static long far_unread_bytes(const dx_peer *peer, int netlink)
         struct nlmsghdr head;
         struct inet_diag_req_v2 req;
     } ask = {
-        .head = {.nlmsg_len = sizeof ask, .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+        .head = {.nlmsg_len = sizeof ask,
+                 .nlmsg_type = SOCK_DIAG_BY_FAMILY,
                  .nlmsg_flags = NLM_F_REQUEST},
-        .req = {.sdiag_family = (uint8_t)peer->far.ss_family, .sdiag_protocol = IPPROTO_TCP,
+        .req = {.sdiag_family = (uint8_t)peer->far.ss_family,
+                .sdiag_protocol = IPPROTO_TCP,
                 .idiag_states = ~0U,
                 .id.idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}},
     };
@@ -377,7 +380,8 @@ static dx_peer_status send_piece(dx_peer *peer, const uint8_t *bytes, size_t siz
         if (errno == EINTR)
             continue;
         if (errno != EAGAIN) {
-            peer->was_reset = true; /* the kernel forgets it once told; what came before stays readable */
+            peer->was_reset =
+                true; /* the kernel forgets it once told; what came before stays readable */
             return DX_PEER_RESET;
         }
         short events = peer->broken == DX_PEER_OK ? POLLIN | POLLOUT : POLLOUT;

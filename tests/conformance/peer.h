@@ -1,5 +1,5 @@
 /* A small test client on one TCP socket: connect, send in chosen pieces, read until a deadline.
- * Is:      bytes and time; every wait is bounded; a send reads meanwhile, so two full pipes never lock.
+ * Is:      bytes and time; every wait is bounded; a send reads meanwhile: full pipes never lock.
  * Is not:  HTTP or WebSocket (http_*.c, ws_*.c); nothing of the server under test is linked here.
  * Memory:  one input buffer that grows; dx_peer_deinit gives it back.
  * Threads: a dx_peer belongs to one thread; different peers are independent.
@@ -54,13 +54,13 @@ typedef struct dx_peer_url {
     char path[1024];
 } dx_peer_url;
 
-/* Reads "ws://host:port/path", "http://…", "host:port" (IPv6 in brackets). False: it is none of these. */
+/* Reads "ws://host:port/path", "http://…", "host:port" (IPv6 in brackets). False: none of these. */
 bool dx_peer_url_parse(const char *text, dx_peer_url *ret);
 
 /* Milliseconds of CLOCK_MONOTONIC. */
 int64_t dx_peer_now_ms(void);
 
-/* Connects, TCP_NODELAY on. `peer` may be uninitialised memory; call dx_peer_deinit whatever is returned. */
+/* Connects, TCP_NODELAY on. `peer` may be uninitialised; dx_peer_deinit it whatever is returned. */
 dx_peer_status dx_peer_connect(dx_peer *peer, const char *host, const char *port, int timeout_ms);
 
 /* Closes (with RST if `input` in the kernel was not read: use dx_peer_finish first to avoid it). */
@@ -69,7 +69,7 @@ void dx_peer_deinit(dx_peer *peer);
 /* From now on sends are divided so; counts from here for DX_PEER_CUT. */
 void dx_peer_split_set(dx_peer *peer, dx_peer_split_rule rule);
 
-/* Sends all, divided by the peer's rule. Between two pieces it waits (with no fixed sleep) until the
+/* Sends all, divided by the peer's rule. Between two pieces it waits (no fixed sleep) until the
  * server has taken the first piece from its socket, so that the division is truly seen.
  * Returns RESET if the server has gone; what it sent before that can still be read.
  * timeout_ms: without any progress. */

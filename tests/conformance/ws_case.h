@@ -24,9 +24,10 @@ typedef enum wst_step_kind {
 typedef struct wst_step {
     wst_step_kind kind;
     wst_frame frame;
-    const char *text; /* the payload, or NULL with `fill`: that many octets of made-up text or binary */
+    const char
+        *text; /* the payload, or NULL with `fill`: that many octets of made-up text or binary */
     size_t size, fill;
-    size_t fragment;  /* 0: one frame */
+    size_t fragment; /* 0: one frame */
     int ms;
     /* This frame breaks a rule: the server fails the connection with this code, and answers nothing
      * that comes after. `or_bad` is as good. */
@@ -37,7 +38,10 @@ typedef struct wst_step {
 
 /* A step's words. Each takes fields of wst_step after it: TEXT("Hello", .bad = 1007). */
 #define WST_FRAME_STEP(op, s, ...)                                                                 \
-    {.kind = WST_SEND, .frame.opcode = (op), .text = "" s, .size = sizeof("" s) - 1, __VA_ARGS__}
+    {                                                                                              \
+        .kind = WST_SEND, .frame.opcode = (op), .text = "" s, .size = sizeof("" s) - 1,            \
+        __VA_ARGS__                                                                                \
+    }
 #define TEXT(s, ...) WST_FRAME_STEP(WST_TEXT, s, __VA_ARGS__)
 #define BINARY(s, ...) WST_FRAME_STEP(WST_BINARY, s, __VA_ARGS__)
 #define PING(s, ...) WST_FRAME_STEP(WST_PING, s, __VA_ARGS__)
@@ -45,10 +49,22 @@ typedef struct wst_step {
 #define CLOSE(s, ...) WST_FRAME_STEP(WST_CLOSE, s, __VA_ARGS__)
 #define CONTINUATION(s, ...) WST_FRAME_STEP(WST_CONTINUATION, s, __VA_ARGS__)
 #define FRAME(op, s, ...) WST_FRAME_STEP(op, s, __VA_ARGS__)
-#define FILL(op, octets, ...) {.kind = WST_SEND, .frame.opcode = (op), .fill = (octets), __VA_ARGS__}
-#define AWAIT {.kind = WST_AWAIT}
-#define AWAIT_END {.kind = WST_AWAIT_END}
-#define QUIET(milliseconds) {.kind = WST_QUIET, .ms = (milliseconds)}
+#define FILL(op, octets, ...)                                                                      \
+    {                                                                                              \
+        .kind = WST_SEND, .frame.opcode = (op), .fill = (octets), __VA_ARGS__                      \
+    }
+#define AWAIT                                                                                      \
+    {                                                                                              \
+        .kind = WST_AWAIT                                                                          \
+    }
+#define AWAIT_END                                                                                  \
+    {                                                                                              \
+        .kind = WST_AWAIT_END                                                                      \
+    }
+#define QUIET(milliseconds)                                                                        \
+    {                                                                                              \
+        .kind = WST_QUIET, .ms = (milliseconds)                                                    \
+    }
 #define STEPS(...) ((const wst_step[]){__VA_ARGS__, {.kind = WST_STOP}})
 /* A row's steps and how they are written to the socket. */
 #define SCRIPT(how, ...) .piece = (how), .steps = STEPS(__VA_ARGS__)
@@ -63,12 +79,12 @@ enum {
 };
 
 enum {
-    WST_HANDSHAKE_TOO = 1,  /* --split divides the request as well, not only the frames */
-    WST_SLOW = 2,           /* takes seconds by its nature: one run for each kind of split */
+    WST_HANDSHAKE_TOO = 1, /* --split divides the request as well, not only the frames */
+    WST_SLOW = 2,          /* takes seconds by its nature: one run for each kind of split */
     WST_IS_INFORMATIONAL = 4,
     WST_STREAM_ONLY = 8,
     WST_ECHO_ONLY = 16,
-    WST_IS_BINARY = 32,     /* a function's messages are binary: --url-binary (a script shows it) */
+    WST_IS_BINARY = 32, /* a function's messages are binary: --url-binary (a script shows it) */
 };
 
 typedef struct wst_run wst_run;
@@ -77,10 +93,10 @@ typedef struct wst_case {
     char id[16];
     const char *section;
     char title[120];
-    int piece;                                        /* AT_ONCE, BY_FRAME, octets */
-    const wst_step *steps;                            /* a script, */
+    int piece;                                           /* AT_ONCE, BY_FRAME, octets */
+    const wst_step *steps;                               /* a script, */
     void (*run)(wst_run *run, const struct wst_case *c); /* or a function */
-    const char *offers;                               /* Sec-WebSocket-Extensions of the request */
+    const char *offers; /* Sec-WebSocket-Extensions of the request */
     unsigned flags;
     const void *data; /* the function's own */
     size_t number[2];
@@ -106,8 +122,8 @@ struct wst_run {
     const wst_config *config;
     dx_peer_split_rule split;
     wst_grade grade;
-    char detail[2048];  /* what was expected and what came; lines end in \n */
-    size_t sent_bytes;  /* by the last connection, divided as `split` says */
+    char detail[2048]; /* what was expected and what came; lines end in \n */
+    size_t sent_bytes; /* by the last connection, divided as `split` says */
     unsigned ends_by_reset;
 };
 
@@ -116,8 +132,8 @@ void wst_run_grade(wst_run *run, wst_grade grade, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 #define wst_fail(run, ...) wst_run_grade(run, WST_FAILED, __VA_ARGS__)
 
-/* Connects to the URL of this case: in stream mode a new stream each time. False: failed, and noted.
- * Call wst_close whatever it returned. */
+/* Connects to the URL of this case: in stream mode a new stream each time. False: failed, and
+ * noted. Call wst_close whatever it returned. */
 bool wst_connect(wst_run *run, wst_client *client, const wst_case *c);
 /* Connects and shakes hands with the case's offers. */
 bool wst_open(wst_run *run, wst_client *client, const wst_case *c);
@@ -128,14 +144,15 @@ void wst_send(wst_run *run, wst_client *client, const wst_buffer *out, int piece
 
 /* Ends well: Close 1000, the same back, the server closes TCP first. */
 void wst_end_clean(wst_run *run, wst_client *client);
-/* The server must answer the Close that was sent with `code` (0: empty; or 1000 if `or_1000`) and close TCP. */
+/* The server must answer our Close with `code` (0: empty; or 1000 if `or_1000`) and close TCP. */
 void wst_expect_close(wst_run *run, wst_client *client, unsigned code, bool or_1000);
-/* The server must fail the connection with this code, then close TCP; earlier messages are passed over. */
+/* The server must fail with this code, then close TCP; what comes before is passed over. */
 void wst_expect_fail(wst_run *run, wst_client *client, unsigned code);
 /* After the server's Close: EOF, nothing else. */
 void wst_expect_end(wst_run *run, wst_client *client, bool reset_is_fine);
 /* The next event must be this message, octet by octet. */
-bool wst_expect_message(wst_run *run, wst_client *client, uint8_t opcode, const void *at, size_t size);
+bool wst_expect_message(wst_run *run, wst_client *client, uint8_t opcode, const void *at,
+                        size_t size);
 
 /* For messages: "text message of 5 octets 'Hello'". */
 void wst_event_text(const wst_client *client, const wst_event *event, char ret[static 200]);

@@ -1,6 +1,6 @@
 /* Autobahn's categories 12 and 13: permessage-deflate with five kinds of data and seven offers.
  * Is:      two small tables, 18 sizes by 12 sets: id 12.S.N or 13.S.N is set S, size N.
- *          Send one, wait for its echo, compare every octet; the reply must inflate on the agreed terms.
+ *          Send one, wait for its echo, compare every octet; replies inflate on the agreed terms.
  * Is not:  the negotiation's faults (ws_cases_pmd.c).
  * Memory:  a few different messages for each case, deflated once where no context is kept.
  * Source:  RFC 7692; ids of the Autobahn|Testsuite.
@@ -51,9 +51,9 @@ typedef struct size_row {
 } size_row;
 
 static const size_row sizes[18] = {
-    {16, 0},       {64, 0},       {256, 0},      {1024, 0},      {4096, 0},      {8192, 0},
-    {16384, 0},    {32768, 0},    {65536, 0},    {131072, 0},    {8192, 256},    {16384, 256},
-    {32768, 256},  {65536, 256},  {131072, 256}, {131072, 1024}, {131072, 4096}, {131072, 32768},
+    {16, 0},      {64, 0},      {256, 0},      {1024, 0},      {4096, 0},      {8192, 0},
+    {16384, 0},   {32768, 0},   {65536, 0},    {131072, 0},    {8192, 256},    {16384, 256},
+    {32768, 256}, {65536, 256}, {131072, 256}, {131072, 1024}, {131072, 4096}, {131072, 32768},
 };
 
 /* One of the messages that go round: as it is, as it goes out, and the reply once verified. */
@@ -72,7 +72,7 @@ typedef struct deflate_run {
     unsigned deflated_replies;
 } deflate_run;
 
-/* What goes out is made anew each time if the context is kept: it then depends on what went before. */
+/* Made anew each time if the context is kept: it then depends on what went before. */
 static const wst_buffer *slot_out(deflate_run *d, slot *one)
 {
     bool is_constant = d->client.pmd.out_no_context;
@@ -162,8 +162,11 @@ void wst_cases_deflate(wst_case_list *list)
     for (size_t s = 0; s < sizeof sets / sizeof sets[0]; s++) {
         for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
             wst_case c = {
-                .section = "RFC 7692 §7", .run = run_deflate, .offers = sets[s].offers,
-                .data = &sets[s], .number = {sizes[i].size, sizes[i].fragment},
+                .section = "RFC 7692 §7",
+                .run = run_deflate,
+                .offers = sets[s].offers,
+                .data = &sets[s],
+                .number = {sizes[i].size, sizes[i].fragment},
                 .flags = wst_data_is_text(sets[s].data) ? 0 : WST_IS_BINARY,
             };
             snprintf(c.id, sizeof c.id, "%s.%zu", sets[s].id, i + 1);

@@ -1,5 +1,5 @@
-/* WX-MASK, WX-LEN, WX-CLOSE: framing and closing where Autobahn does not look; and streams (WX-STREAM).
- * Is not:  handshake (ws_cases_handshake.c), deflate (ws_cases_pmd.c), the default limits (ws_cases_limits.c).
+/* WX-MASK, WX-LEN, WX-CLOSE: framing and closing where Autobahn does not look; WX-STREAM.
+ * Is not:  handshake, deflate, limits (ws_cases_handshake.c, ws_cases_pmd.c, ws_cases_limits.c).
  * Source:  RFC 6455 §5.1, §5.2, §5.3, §5.5.1, §7.
  * SPDX-License-Identifier: MIT */
 #include "tests/conformance/ws_case.h"
@@ -51,8 +51,10 @@ static const wst_case scripts[] = {
 static void run_over_limit(wst_run *run, const wst_case *c)
 {
     const wst_step steps[] = {
-        {.kind = WST_SEND, .frame = {.opcode = WST_BINARY, .length_says = run->config->message_max + 1},
-         .text = "", .bad = 1009},
+        {.kind = WST_SEND,
+         .frame = {.opcode = WST_BINARY, .length_says = run->config->message_max + 1},
+         .text = "",
+         .bad = 1009},
         {.kind = WST_STOP},
     };
     wst_case scripted = *c;

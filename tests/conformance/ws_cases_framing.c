@@ -1,4 +1,4 @@
-/* Autobahn's categories 1 to 5, 7 and 10: framing, pings, reserved bits, opcodes, fragments, closing.
+/* Autobahn's categories 1 to 5, 7 and 10: framing, pings, reserved bits, fragments, closing.
  * Is:      rows by Autobahn's id. A step with .bad is the one that breaks a rule.
  * Is not:  UTF-8 (ws_cases_utf8.c), big messages (ws_cases_load.c).
  * Source:  RFC 6455; ids of the Autobahn|Testsuite.
@@ -15,7 +15,8 @@
     "\xfe\xfe\xfe\xfe\xfe\xfe\xfe\xfe\xfe\xfe"
 #define TEN_PINGS                                                                                  \
     PING("payload-0"), PING("payload-1"), PING("payload-2"), PING("payload-3"), PING("payload-4"), \
-        PING("payload-5"), PING("payload-6"), PING("payload-7"), PING("payload-8"), PING("payload-9")
+        PING("payload-5"), PING("payload-6"), PING("payload-7"), PING("payload-8"),                \
+        PING("payload-9")
 #define HELLO TEXT("Hello, world!")
 #define STARS_40 "****************************************"
 #define STARS_123 STARS_40 STARS_40 STARS_40 "***"
@@ -37,7 +38,8 @@ static const wst_case frames[] = {
     {"1.2.5", "§5.6", "binary of 128 octets", SCRIPT(AT_ONCE, FILL(WST_BINARY, 128))},
     {"1.2.6", "§5.6", "binary of 65535 octets", SCRIPT(AT_ONCE, FILL(WST_BINARY, 65535))},
     {"1.2.7", "§5.6", "binary of 65536 octets", SCRIPT(AT_ONCE, FILL(WST_BINARY, 65536))},
-    {"1.2.8", "§5.6", "binary of 65536 octets in writes of 997", SCRIPT(997, FILL(WST_BINARY, 65536))},
+    {"1.2.8", "§5.6", "binary of 65536 octets in writes of 997",
+     SCRIPT(997, FILL(WST_BINARY, 65536))},
 };
 
 static const wst_case pings[] = {
@@ -46,7 +48,8 @@ static const wst_case pings[] = {
     {"2.3", "§5.5.2", "ping with octets that are not UTF-8",
      SCRIPT(AT_ONCE, PING("\x00\xff\xfe\xfd\xfc\xfb\x00\xff"))},
     {"2.4", "§5.5.2", "ping of 125 octets", SCRIPT(AT_ONCE, PING(OCTETS_125))},
-    {"2.5", "§5.5", "ping of 126 octets is a fault", SCRIPT(AT_ONCE, PING(OCTETS_125 "\xfe", FAIL))},
+    {"2.5", "§5.5", "ping of 126 octets is a fault",
+     SCRIPT(AT_ONCE, PING(OCTETS_125 "\xfe", FAIL))},
     {"2.6", "§5.5.2", "ping of 125 octets, octet by octet", SCRIPT(1, PING(OCTETS_125))},
     {"2.7", "§5.5.3", "unsolicited empty pong", SCRIPT(AT_ONCE, PONG(""), QUIET(50), PING(""))},
     {"2.8", "§5.5.3", "unsolicited pong with payload",
@@ -93,8 +96,8 @@ static const wst_case reserved[] = {
 #define STRAY_FIRST CONTINUATION("non-continuation payload", MORE, FAIL), TEXT("Hello, world!")
 #define FIVE_FRAGMENTS                                                                             \
     TEXT("fragment1", MORE), CONTINUATION("fragment2", MORE), PING("pongme 1!"), AWAIT, QUIET(50), \
-        CONTINUATION("fragment3", MORE), CONTINUATION("fragment4", MORE), PING("pongme 2!"), AWAIT, \
-        CONTINUATION("fragment5")
+        CONTINUATION("fragment3", MORE), CONTINUATION("fragment4", MORE), PING("pongme 2!"),       \
+        AWAIT, CONTINUATION("fragment5")
 
 static const wst_case fragments[] = {
     {"5.1", "§5.4", "ping in two fragments",
@@ -117,11 +120,13 @@ static const wst_case fragments[] = {
     {"5.15", "§5.4", "good fragments, then a stray continuation: echo first",
      SCRIPT(AT_ONCE, TWO_FRAGMENTS, CONTINUATION("fragment3", MORE, FAIL), TEXT("fragment4"))},
     {"5.16", "§5.4", "twice: stray continuation FIN=0, then text in two fragments",
-     SCRIPT(AT_ONCE, CONTINUATION("fragment1", MORE, FAIL), TEXT("fragment2", MORE), CONTINUATION("fragment3"),
-           CONTINUATION("fragment1", MORE), TEXT("fragment2", MORE), CONTINUATION("fragment3"))},
+     SCRIPT(AT_ONCE, CONTINUATION("fragment1", MORE, FAIL), TEXT("fragment2", MORE),
+            CONTINUATION("fragment3"), CONTINUATION("fragment1", MORE), TEXT("fragment2", MORE),
+            CONTINUATION("fragment3"))},
     {"5.17", "§5.4", "twice: stray continuation FIN=1, then text in two fragments",
-     SCRIPT(AT_ONCE, CONTINUATION("fragment1", FAIL), TEXT("fragment2", MORE), CONTINUATION("fragment3"),
-           CONTINUATION("fragment1"), TEXT("fragment2", MORE), CONTINUATION("fragment3"))},
+     SCRIPT(AT_ONCE, CONTINUATION("fragment1", FAIL), TEXT("fragment2", MORE),
+            CONTINUATION("fragment3"), CONTINUATION("fragment1"), TEXT("fragment2", MORE),
+            CONTINUATION("fragment3"))},
     {"5.18", "§5.4", "the second fragment has the opcode of text",
      SCRIPT(AT_ONCE, TEXT("fragment1", MORE), TEXT("fragment2", FAIL))},
     {"5.19", "§5.4", "five fragments with two pings: the first pong before the rest is sent",
@@ -131,7 +136,8 @@ static const wst_case fragments[] = {
 
 static const wst_case closes[] = {
     {"7.1.1", "§7.1", "message, then Close", SCRIPT(AT_ONCE, HELLO)},
-    {"7.1.2", "§5.5.1", "two Closes: one answer", SCRIPT(AT_ONCE, CLOSE("\x03\xe8"), CLOSE("\x03\xe8"))},
+    {"7.1.2", "§5.5.1", "two Closes: one answer",
+     SCRIPT(AT_ONCE, CLOSE("\x03\xe8"), CLOSE("\x03\xe8"))},
     {"7.1.3", "§5.5.1", "ping after Close: no pong", SCRIPT(AT_ONCE, CLOSE("\x03\xe8"), PING(""))},
     {"7.1.4", "§5.5.1", "text after Close: ignored", SCRIPT(AT_ONCE, CLOSE("\x03\xe8"), HELLO)},
     {"7.1.5", "§5.5.1", "Close between two fragments",
@@ -142,15 +148,16 @@ static const wst_case closes[] = {
     {"7.3.1", "§5.5.1", "Close without payload", SCRIPT(AT_ONCE, CLOSE(""))},
     {"7.3.2", "§5.5.1", "Close with one octet", SCRIPT(AT_ONCE, CLOSE("a", FAIL))},
     {"7.3.3", "§5.5.1", "Close with a code", SCRIPT(AT_ONCE, CLOSE("\x03\xe8"))},
-    {"7.3.4", "§5.5.1", "Close with code and reason", SCRIPT(AT_ONCE, CLOSE("\x03\xe8Hello World!"))},
+    {"7.3.4", "§5.5.1", "Close with code and reason",
+     SCRIPT(AT_ONCE, CLOSE("\x03\xe8Hello World!"))},
     {"7.3.5", "§5.5.1", "Close with a reason of 123 octets",
      SCRIPT(AT_ONCE, CLOSE("\x03\xe8" STARS_123))},
     {"7.3.6", "§5.5", "Close with a reason of 124 octets",
      SCRIPT(AT_ONCE, CLOSE("\x03\xe8" STARS_123 "*", FAIL))},
     {"7.5.1", "§8.1", "Close with a reason that is not UTF-8",
      SCRIPT(AT_ONCE, CLOSE("\x03\xe8\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80"
-                 "edited",
-                 .bad = 1007, .or_bad = 1002))},
+                           "edited",
+                           .bad = 1007, .or_bad = 1002))},
     {"7.7.1", "§7.4", "code 1000", SCRIPT(AT_ONCE, CLOSE("\x03\xe8"))},
     {"7.7.2", "§7.4", "code 1001", SCRIPT(AT_ONCE, CLOSE("\x03\xe9"))},
     {"7.7.3", "§7.4", "code 1002", SCRIPT(AT_ONCE, CLOSE("\x03\xea"))},

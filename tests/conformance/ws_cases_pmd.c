@@ -1,5 +1,5 @@
-/* WX-PMD: permessage-deflate where Autobahn does not look: offers, bits, odd deflate streams, bombs.
- * Is:      deflated payloads as octets (those of RFC 7692 §7.2.3 and a few of our own), with their meaning.
+/* WX-PMD: permessage-deflate where Autobahn does not look: offers, bits, odd streams, bombs.
+ * Is:      deflated payloads as octets (those of RFC 7692 §7.2.3, and our own), with their meaning.
  * Is not:  volume (ws_cases_deflate.c).
  * Source:  RFC 7692 §5, §6, §7; RFC 6455 §9.1; RFC 1951.
  * SPDX-License-Identifier: MIT */
@@ -33,8 +33,8 @@ static const negotiation negotiations[] = {
     {"WX-PMD.8", "server_max_window_bits=10 is answered with 10 or less",
      PMD "; server_max_window_bits=10", true},
     {"WX-PMD.9", "client_max_window_bits not offered: not answered", PMD, true},
-    {"WX-PMD.10", "the first offer is bad: the second is taken", PMD "; server_max_window_bits=7, " PMD,
-     true},
+    {"WX-PMD.10", "the first offer is bad: the second is taken",
+     PMD "; server_max_window_bits=7, " PMD, true},
     {"WX-PMD.11", "all offers are bad: no extension",
      PMD "; foo, x-webkit-deflate-frame, " PMD "; client_max_window_bits=99", false},
     {"WX-PMD.26", "server_max_window_bits=8: declined", PMD "; server_max_window_bits=8", false},
@@ -55,7 +55,8 @@ static void check_echo(wst_run *run, wst_client *client)
     uint8_t message[2000];
     wst_buffer out = {0};
 
-    for (uint64_t i = 0; i < 3 && run->grade == WST_OK; i++) { /* three: a window is kept, or is not */
+    for (uint64_t i = 0; i < 3 && run->grade == WST_OK;
+         i++) { /* three: a window is kept, or is not */
         wst_fill(message, sizeof message, i & 1, true);
         out.size = 0;
         wst_client_message(client, WST_TEXT, message, sizeof message, 0, &out);
@@ -87,7 +88,8 @@ static void run_negotiation(wst_run *run, const wst_case *c)
 static const wst_case scripts[] = {
     {"WX-PMD.12", "§6.1", "RSV1 on a continuation",
      SCRIPT(AT_ONCE, TEXT("\xf2\x48\xcd", DEFLATED, MORE),
-            CONTINUATION("\xc9\xc9\x07\x00", DEFLATED, .bad = 1002)), .offers = PMD},
+            CONTINUATION("\xc9\xc9\x07\x00", DEFLATED, .bad = 1002)),
+     .offers = PMD},
     {"WX-PMD.13", "§6.1", "RSV1 on a ping", SCRIPT(AT_ONCE, PING("Hello", DEFLATED, .bad = 1002)),
      .offers = PMD},
     {"WX-PMD.14", "RFC 6455 §5.2", "RSV1 though nothing was agreed",
@@ -95,21 +97,26 @@ static const wst_case scripts[] = {
     {"WX-PMD.15", "§6", "messages that are not deflated, between two that are",
      SCRIPT(AT_ONCE, TEXT("\xf2\x48\xcd\xc9\xc9\x07\x00", DEFLATED, MEANS("Hello")), TEXT("plain"),
             TEXT("in ", MORE), CONTINUATION("two"),
-            TEXT("\xf2\x48\xcd\xc9\xc9\x07\x00", DEFLATED, MEANS("Hello"))), .offers = PMD},
+            TEXT("\xf2\x48\xcd\xc9\xc9\x07\x00", DEFLATED, MEANS("Hello"))),
+     .offers = PMD},
     {"WX-PMD.16", "§7.2.3.6", "an empty message is the octet 00",
      SCRIPT(AT_ONCE, TEXT("\x00", DEFLATED, MEANS("")), PING("")), .offers = PMD},
     {"WX-PMD.17", "§7.2.3.4", "a block with BFINAL=1",
      SCRIPT(AT_ONCE, TEXT("\xf3\x48\xcd\xc9\xc9\x07\x00\x00", DEFLATED, MEANS("Hello")),
-            TEXT("\xf3\x48\xcd\xc9\xc9\x07\x00\x00", DEFLATED, MEANS("Hello"))), .offers = PMD},
+            TEXT("\xf3\x48\xcd\xc9\xc9\x07\x00\x00", DEFLATED, MEANS("Hello"))),
+     .offers = PMD},
     {"WX-PMD.18", "§7.2.3.5", "two blocks in one message",
-     SCRIPT(AT_ONCE, TEXT("\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00", DEFLATED,
-                          MEANS("Hello"))), .offers = PMD},
+     SCRIPT(AT_ONCE,
+            TEXT("\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00", DEFLATED, MEANS("Hello"))),
+     .offers = PMD},
     {"WX-PMD.19", "§7.2.3.3", "a stored block",
-     SCRIPT(AT_ONCE, TEXT("\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00", DEFLATED, MEANS("Hello"))),
+     SCRIPT(AT_ONCE,
+            TEXT("\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00", DEFLATED, MEANS("Hello"))),
      .offers = PMD},
     {"WX-PMD.21", "§6.1", "a ping between deflated fragments",
      SCRIPT(AT_ONCE, TEXT("\xf2\x48\xcd", DEFLATED, MORE, MEANS("Hello")), PING("between"),
-            CONTINUATION("\xc9\xc9\x07\x00", MEANS(""))), .offers = PMD},
+            CONTINUATION("\xc9\xc9\x07\x00", MEANS(""))),
+     .offers = PMD},
     {"WX-PMD.22", "§7.2", "deflated, in frames of one octet, octet by octet",
      SCRIPT(1, TEXT("\xf2\x48\xcd\xc9\xc9\x07\x00", DEFLATED, MEANS("Hello"), .fragment = 1)),
      .offers = PMD},
@@ -128,7 +135,8 @@ static const wst_case scripts[] = {
      SCRIPT(AT_ONCE, TEXT("\x4b\x04\xa2\x00", DEFLATED, .bad = 1007)), .offers = PMD},
     {"WX-PMD.37", "§7.2.3.6", "deflated, first fragment empty",
      SCRIPT(AT_ONCE, TEXT("", DEFLATED, MORE, MEANS("Hello")),
-            CONTINUATION("\xf2\x48\xcd\xc9\xc9\x07\x00", MEANS(""))), .offers = PMD},
+            CONTINUATION("\xf2\x48\xcd\xc9\xc9\x07\x00", MEANS(""))),
+     .offers = PMD},
     {"WX-PMD.38", "§6.1", "RSV2 with permessage-deflate agreed",
      SCRIPT(AT_ONCE, TEXT("Hello", RSV(WST_RSV2), .bad = 1002)), .offers = PMD},
     {"WX-PMD.39", "§6.1", "RSV1 on a Close",
@@ -195,8 +203,8 @@ static void run_final_then_back(wst_run *run, const wst_case *c)
         payload.size = 0;
         deflate_part(first_part, second_part, Z_SYNC_FLUSH, &payload);
         send_deflated(run, &client, &payload);
-        is_good = is_good &&
-                  wst_expect_message(run, &client, WST_TEXT, second_part, strlen(second_part));
+        is_good =
+            is_good && wst_expect_message(run, &client, WST_TEXT, second_part, strlen(second_part));
     }
     if (is_good)
         wst_end_clean(run, &client);
@@ -234,7 +242,9 @@ static const wst_case functions[] = {
 void wst_cases_pmd(wst_case_list *list)
 {
     for (size_t i = 0; i < sizeof negotiations / sizeof negotiations[0]; i++) {
-        wst_case c = {.section = "RFC 7692 §7.1", .run = run_negotiation, .data = &negotiations[i],
+        wst_case c = {.section = "RFC 7692 §7.1",
+                      .run = run_negotiation,
+                      .data = &negotiations[i],
                       .offers = negotiations[i].offers};
         snprintf(c.id, sizeof c.id, "%s", negotiations[i].id);
         snprintf(c.title, sizeof c.title, "%s", negotiations[i].title);

@@ -29,7 +29,8 @@ uint64_t wst_random(void)
 uint32_t wst_client_key(wst_client *client)
 {
     client->random = client->random * 6364136223846793005U + 1442695040888963407U;
-    return (uint32_t)(client->random >> 32) | 1; /* a key of 0 would hide a server that does not unmask */
+    return (uint32_t)(client->random >> 32) |
+           1; /* a key of 0 would hide a server that does not unmask */
 }
 
 static void make_key(char ret[static 25])
@@ -47,8 +48,8 @@ static void make_path(wst_client *client, const dx_peer_url *url, const char *mo
     if (!more)
         snprintf(client->path, sizeof client->path, "%s", url->path);
     else
-        snprintf(client->path, sizeof client->path, "%.*s%s%s%s", (int)plain, url->path, slash, more,
-                 url->path + plain);
+        snprintf(client->path, sizeof client->path, "%.*s%s%s%s", (int)plain, url->path, slash,
+                 more, url->path + plain);
 }
 
 const char *wst_client_connect(wst_client *client, const dx_peer_url *url, const char *path_more,
@@ -59,7 +60,8 @@ const char *wst_client_connect(wst_client *client, const dx_peer_url *url, const
     *client = (wst_client){.wait_ms = wait_ms, .random = wst_random()};
     make_path(client, url, path_more);
     make_key(client->key);
-    snprintf(client->host, sizeof client->host, is_ipv6 ? "[%s]:%s" : "%s:%s", url->host, url->port);
+    snprintf(client->host, sizeof client->host, is_ipv6 ? "[%s]:%s" : "%s:%s", url->host,
+             url->port);
     dx_peer_status status = dx_peer_connect(&client->peer, url->host, url->port, wait_ms);
     return status == DX_PEER_OK ? NULL : "cannot connect";
 }
@@ -236,7 +238,8 @@ const char *wst_client_handshake(wst_client *client, const char *offers)
     snprintf(request, sizeof request,
              "GET $PATH HTTP/1.1\r\nHost: $HOST\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
              "Sec-WebSocket-Key: $KEY\r\nSec-WebSocket-Version: 13\r\n%s%s%s\r\n",
-             offers ? "Sec-WebSocket-Extensions: " : "", offers ? offers : "", offers ? "\r\n" : "");
+             offers ? "Sec-WebSocket-Extensions: " : "", offers ? offers : "",
+             offers ? "\r\n" : "");
     const char *fault = wst_client_request(client, request);
     return fault ? fault : wst_client_check_101(client, offers);
 }
@@ -249,10 +252,11 @@ static wst_event fault_event(wst_client *client, const char *text)
     return (wst_event){.kind = WST_EVENT_FAULT};
 }
 
-/* NULL, or the rule that a frame from a server breaks by its head (RFC 6455 §5.1, §5.2, §5.4, §5.5). */
+/* NULL, or the rule that a frame from a server breaks by its head. */
 static const char *head_fault(const wst_client *client, const wst_head *head)
 {
-    bool is_control = head->opcode >= 8, is_first = head->opcode == WST_TEXT || head->opcode == WST_BINARY;
+    bool is_control = head->opcode >= 8,
+         is_first = head->opcode == WST_TEXT || head->opcode == WST_BINARY;
 
     if (head->masked)
         return "§5.1 a masked frame";
@@ -394,7 +398,8 @@ wst_event wst_client_next(wst_client *client, int timeout_ms)
             status = need(client, size, timeout_ms);
             if (client->close_seen && dx_peer_input_size(&client->peer) > 0)
                 return fault_event(client, "§5.5.1 octets after its Close");
-            if (wst_head_read(dx_peer_input(&client->peer), dx_peer_input_size(&client->peer), &head))
+            if (wst_head_read(dx_peer_input(&client->peer), dx_peer_input_size(&client->peer),
+                              &head))
                 break;
         }
         if (status != DX_PEER_OK)

@@ -38,16 +38,17 @@ typedef struct wst_client {
     int wait_ms;
     uint64_t random;
     char host[300], path[1100], key[32];
-    int status;           /* of the HTTP response */
-    wst_buffer head;      /* the response's head, NUL-terminated */
+    int status;      /* of the HTTP response */
+    wst_buffer head; /* the response's head, NUL-terminated */
     bool has_pmd;
     wst_pmd_terms terms;
     wst_pmd pmd;
     wst_buffer message, inflated;
-    size_t skip;          /* octets of the last event, still in the input */
-    uint8_t opcode;       /* of the message that is being received; 0: none */
+    size_t skip;    /* octets of the last event, still in the input */
+    uint8_t opcode; /* of the message that is being received; 0: none */
     bool is_deflated, close_seen;
-    const uint8_t *known; /* a deflated reply already verified; a server without context sends it again */
+    const uint8_t
+        *known; /* a deflated reply already verified; a server without context sends it again */
     size_t known_size;
     char fault[256];
 } wst_client;
@@ -60,7 +61,7 @@ void wst_client_deinit(wst_client *client);
 /* Appends `text` with $PATH, $HOST and $KEY replaced. */
 void wst_client_expand(const wst_client *client, const char *text, wst_buffer *out);
 
-/* Sends a request, given with $PATH..., and reads the head of its response. NULL, or what went wrong. */
+/* Sends a request (with $PATH...) and reads the head of its response. NULL, or what went wrong. */
 const char *wst_client_request(wst_client *client, const char *request);
 
 /* Reads the head of the response to what was sent. */
@@ -70,20 +71,20 @@ const char *wst_client_response(wst_client *client);
 int wst_field(const char *head, const char *name, char ret[static 256]);
 bool wst_field_has(const char *head, const char *name, const char *token);
 
-/* How often the response has this field, and the first value (NUL-terminated, cut at 255 octets). */
+/* How often the response has this field, and its first value (cut at 255 octets). */
 int wst_client_field(const wst_client *client, const char *name, char ret[static 256]);
 
 /* Whether a field's comma-separated values, over all its lines, hold `token` in any case. */
 bool wst_client_field_has(const wst_client *client, const char *name, const char *token);
 
-/* Is the response a good 101 to `key`, these offers (Sec-WebSocket-Extensions, or NULL), no subprotocol?
+/* Is the response a good 101 to `key`, to these offers (or NULL), without a subprotocol?
  * Takes up permessage-deflate if it was agreed. NULL, or what is wrong. */
 const char *wst_client_check_101(wst_client *client, const char *offers);
 
 /* All of it: the usual request with these offers (or NULL), then the check. */
 const char *wst_client_handshake(wst_client *client, const char *offers);
 
-/* The next thing the server sends; pings are answered and not reported. timeout_ms: without progress. */
+/* The next thing the server sends; its pings are answered here. timeout_ms: without progress. */
 wst_event wst_client_next(wst_client *client, int timeout_ms);
 
 /* The next masking key. */

@@ -15,9 +15,10 @@ typedef struct maker {
 } maker;
 
 static const char *const words[] = {
-    "der",     "Fluss", "über",   "schön", "und",    "Straße", "nicht", "größer", "Abend", "leise",
-    "Gespräch", "wenn", "Morgen", "Tür",   "lief",   "weiter", "bald",  "Wärme",  "immer", "Garten",
-    "zurück",  "hell",  "Fenster", "doch", "niemand", "früh",  "Weg",   "Bäume",  "stand", "ein",
+    "der",     "Fluss", "über",     "schön",  "und",    "Straße", "nicht",   "größer",
+    "Abend",   "leise", "Gespräch", "wenn",   "Morgen", "Tür",    "lief",    "weiter",
+    "bald",    "Wärme", "immer",    "Garten", "zurück", "hell",   "Fenster", "doch",
+    "niemand", "früh",  "Weg",      "Bäume",  "stand",  "ein",
 };
 
 bool wst_data_is_text(wst_data kind)
@@ -104,7 +105,8 @@ static void make_bitmap(maker *m)
 
 static void make_pdf(maker *m)
 {
-    put(m, "%u 0 obj\n<< /Length %u /Filter /FlateDecode >>\nstream\n", pick(m, 900), pick(m, 9000));
+    put(m, "%u 0 obj\n<< /Length %u /Filter /FlateDecode >>\nstream\n", pick(m, 900),
+        pick(m, 9000));
     m->full = false;
     put_octets(m, 200 + pick(m, 400), false);
     put(m, "\nendstream\nendobj\n");
@@ -116,11 +118,11 @@ void wst_data_make(wst_data kind, uint64_t seed, uint8_t *at, size_t size)
 
     while (!m.full) {
         switch (kind) {
-        case WST_DATA_JSON:   make_json(&m); break;
+        case WST_DATA_JSON: make_json(&m); break;
         case WST_DATA_BITMAP: make_bitmap(&m); break;
-        case WST_DATA_PROSE:  make_prose(&m); break;
-        case WST_DATA_HTML:   make_html(&m); break;
-        case WST_DATA_PDF:    make_pdf(&m); break;
+        case WST_DATA_PROSE: make_prose(&m); break;
+        case WST_DATA_HTML: make_html(&m); break;
+        case WST_DATA_PDF: make_pdf(&m); break;
         }
     }
     memset(at + m.used, ' ', size - m.used);

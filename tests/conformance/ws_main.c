@@ -1,6 +1,6 @@
 /* ws_conformance: 517 cases of the Autobahn|Testsuite and our own, against a WebSocket server.
  * Is:      the options and the summary; the exit code is 0 if all is OK or INFORMATIONAL.
- * Is not:  the cases (ws_cases_*.c), the running (ws_suite.c), the check of the checker (ws_selftest.c).
+ * Is not:  the cases (ws_cases_*.c), the running (ws_suite.c), the self-test (ws_selftest.c).
  * SPDX-License-Identifier: MIT */
 #include "tests/conformance/ws_selftest.h"
 #include "tests/conformance/ws_suite.h"
@@ -63,18 +63,27 @@ static bool parse_one(options *o, int option, const char *value)
     case 't': return o->suite.times = true;
     case 'S': return o->self_test = true;
     case 'L': return o->list = true;
-    default:  return false;
+    default: return false;
     }
 }
 
 static bool parse(options *o, int argc, char **argv)
 {
     static const struct option names[] = {
-        {"url", 1, NULL, 'u'},      {"url-binary", 1, NULL, 'b'}, {"mode", 1, NULL, 'm'},
-        {"group", 1, NULL, 'g'},    {"only", 1, NULL, 'o'},       {"split", 1, NULL, 's'},
-        {"quick", 0, NULL, 'q'},    {"jobs", 1, NULL, 'j'},       {"message-max-of-server", 1, NULL, 'M'},
-        {"wait", 1, NULL, 'w'},     {"times", 0, NULL, 't'},      {"self-test", 0, NULL, 'S'},
-        {"list", 0, NULL, 'L'},     {0},
+        {"url", 1, NULL, 'u'},
+        {"url-binary", 1, NULL, 'b'},
+        {"mode", 1, NULL, 'm'},
+        {"group", 1, NULL, 'g'},
+        {"only", 1, NULL, 'o'},
+        {"split", 1, NULL, 's'},
+        {"quick", 0, NULL, 'q'},
+        {"jobs", 1, NULL, 'j'},
+        {"message-max-of-server", 1, NULL, 'M'},
+        {"wait", 1, NULL, 'w'},
+        {"times", 0, NULL, 't'},
+        {"self-test", 0, NULL, 'S'},
+        {"list", 0, NULL, 'L'},
+        {0},
     };
     int option;
 

@@ -42,12 +42,12 @@ typedef struct session {
     const atomic_bool *stopping;
     int fd;
     wst_buffer in, out, message, held;
-    size_t at;             /* in `in` */
+    size_t at; /* in `in` */
     bool has_head;
     wst_head head;
-    uint64_t got;          /* octets of the payload taken */
+    uint64_t got; /* octets of the payload taken */
     uint8_t control[125];
-    uint8_t opcode;        /* of the open message; 0: none */
+    uint8_t opcode; /* of the open message; 0: none */
     bool is_deflated, has_pmd;
     size_t fragments;
     wst_utf8 utf8;
@@ -109,7 +109,8 @@ static bool flush(session *s)
     size_t sent = 0;
 
     while (sent < s->out.size) {
-        ssize_t count = send(s->fd, s->out.at + sent, s->out.size - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t count =
+            send(s->fd, s->out.at + sent, s->out.size - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (count > 0)
             sent += (size_t)count;
         else if (errno != EAGAIN || !wait_for(s, POLLOUT, IDLE_MS))
@@ -159,7 +160,8 @@ static verdict take_close(session *s, const uint8_t *at, size_t size)
 
     if (size == 1)
         return fail(s, 1002);
-    if (size >= 2 && !is(s, WST_FAULT_CODE_UNCHECKED) && !is_legal_code((unsigned)(at[0] << 8 | at[1])))
+    if (size >= 2 && !is(s, WST_FAULT_CODE_UNCHECKED) &&
+        !is_legal_code((unsigned)(at[0] << 8 | at[1])))
         return fail(s, 1002);
     if (size > 2 && !is(s, WST_FAULT_REASON_UNCHECKED) && !wst_utf8_whole(at + 2, size - 2))
         return fail(s, 1007);
@@ -472,8 +474,11 @@ typedef struct connection {
 static void *serve_thread(void *context)
 {
     connection one = *(connection *)context;
-    session s = {.options = &one.model->options, .stopping = &one.model->stopping, .fd = one.fd,
-                 .control_tokens = 100, .control_ms = now_ms()};
+    session s = {.options = &one.model->options,
+                 .stopping = &one.model->stopping,
+                 .fd = one.fd,
+                 .control_tokens = 100,
+                 .control_ms = now_ms()};
 
     free(context);
     serve(&s);

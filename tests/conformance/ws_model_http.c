@@ -22,7 +22,8 @@ static void refuse(int status, const char *fields, wst_buffer *out)
 
 static bool is_key(const char *value)
 {
-    return strlen(value) == 24 && strspn(value, base64_digits) == 22 && strcmp(value + 22, "==") == 0;
+    return strlen(value) == 24 && strspn(value, base64_digits) == 22 &&
+           strcmp(value + 22, "==") == 0;
 }
 
 static bool is_foreign(const char *head)
@@ -51,7 +52,8 @@ static int judge(const wst_model_options *options, const char *head, const char 
     if (options->fault != WST_FAULT_BODY_ACCEPTED &&
         (wst_field(head, "Content-Length", value) || wst_field(head, "Transfer-Encoding", value)))
         return 400;
-    if (!wst_field_has(head, "Upgrade", "websocket") || !wst_field_has(head, "Connection", "upgrade"))
+    if (!wst_field_has(head, "Upgrade", "websocket") ||
+        !wst_field_has(head, "Connection", "upgrade"))
         return 400;
     int versions = wst_field(head, "Sec-WebSocket-Version", value);
     if (versions == 1 && strcmp(value, "13") != 0) {

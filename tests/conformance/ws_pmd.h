@@ -11,7 +11,7 @@
 
 #include <zlib.h>
 
-/* One offer, or one answer. Bits: 0 is absent, -1 is present without a value (client's offer only). */
+/* One offer, or one answer. Bits: 0 is absent, -1 is present without a value (in offers only). */
 typedef struct wst_pmd_terms {
     bool server_no_context, client_no_context;
     int server_bits, client_bits;
@@ -20,7 +20,7 @@ typedef struct wst_pmd_terms {
 /* Takes the first element off the comma-separated list at *list. False: the list is empty. */
 bool wst_extension_next(const char **list, const char **ret_at, size_t *ret_size);
 
-/* Reads one element. False: another extension, or a parameter that is unknown, double or of bad value. */
+/* Reads one element. False: another extension, or a parameter unknown, double or of bad value. */
 bool wst_pmd_terms_read(const char *at, size_t size, bool is_offer, wst_pmd_terms *ret);
 
 /* May a server that got the header value `offers` answer with `answer`? */
@@ -38,7 +38,11 @@ void wst_pmd_deinit(wst_pmd *pmd);
 /* Appends the deflated message, without its last four octets 00 00 ff ff. */
 void wst_pmd_deflate(wst_pmd *pmd, const uint8_t *at, size_t size, wst_buffer *out);
 
-typedef enum wst_inflate_status { WST_INFLATED, WST_INFLATE_BAD, WST_INFLATE_TOO_BIG } wst_inflate_status;
+typedef enum wst_inflate_status {
+    WST_INFLATED,
+    WST_INFLATE_BAD,
+    WST_INFLATE_TOO_BIG
+} wst_inflate_status;
 
 /* Appends the inflated message; stops when it would be above `size_max`. */
 wst_inflate_status wst_pmd_inflate(wst_pmd *pmd, const uint8_t *at, size_t size, size_t size_max,

@@ -54,8 +54,9 @@ bool wst_connect(wst_run *run, wst_client *client, const wst_case *c)
     char name[40];
 
     snprintf(name, sizeof name, "c%016llx", (unsigned long long)wst_random());
-    const char *fault = wst_client_connect(client, is_binary(c) ? &config->url_binary : &config->url,
-                                           config->stream_mode ? name : NULL, config->wait_ms);
+    const char *fault =
+        wst_client_connect(client, is_binary(c) ? &config->url_binary : &config->url,
+                           config->stream_mode ? name : NULL, config->wait_ms);
     if (fault) {
         wst_fail(run, "%s", fault);
         return false;
@@ -131,7 +132,7 @@ void wst_event_text(const wst_client *client, const wst_event *event, char ret[s
         snprintf(ret, 200, "the end of the connection (%s)", dx_peer_status_text(event->status));
         return;
     case WST_EVENT_TIMEOUT: snprintf(ret, 200, "nothing (timeout)"); return;
-    case WST_EVENT_FAULT:   snprintf(ret, 200, "%.199s", client->fault); return;
+    case WST_EVENT_FAULT: snprintf(ret, 200, "%.199s", client->fault); return;
     }
 }
 
@@ -190,7 +191,8 @@ void wst_expect_fail(wst_run *run, wst_client *client, unsigned code)
     wst_expect_end(run, client, true);
 }
 
-bool wst_expect_message(wst_run *run, wst_client *client, uint8_t opcode, const void *at, size_t size)
+bool wst_expect_message(wst_run *run, wst_client *client, uint8_t opcode, const void *at,
+                        size_t size)
 {
     wst_event want = {.kind = WST_EVENT_MESSAGE, .opcode = opcode, .at = at, .size = size};
     wst_event event = wst_client_next(client, client->wait_ms);

@@ -1,5 +1,5 @@
 /* Runs a list of cases on several threads and prints TAP in their order. See ws_suite.h.
- * Threads: workers take the next case by an atomic counter; one lock guards `done` and the printing.
+ * Threads: workers take the next case by an atomic counter; one lock guards `done`.
  * SPDX-License-Identifier: MIT */
 #include "tests/conformance/ws_suite.h"
 
@@ -28,10 +28,10 @@ typedef struct suite {
 const char *wst_grade_text(wst_grade grade)
 {
     switch (grade) {
-    case WST_OK:            return "OK";
+    case WST_OK: return "OK";
     case WST_INFORMATIONAL: return "INFORMATIONAL";
-    case WST_NON_STRICT:    return "NON-STRICT";
-    case WST_FAILED:        return "FAILED";
+    case WST_NON_STRICT: return "NON-STRICT";
+    case WST_FAILED: return "FAILED";
     }
     return "?";
 }
@@ -41,10 +41,12 @@ const char *wst_grade_text(wst_grade grade)
 static void describe_split(dx_peer_split_rule rule, char ret[static 60])
 {
     switch (rule.kind) {
-    case DX_PEER_WHOLE:  snprintf(ret, 60, "unsplit"); return;
-    case DX_PEER_EVERY:  snprintf(ret, 60, "writes of %zu", rule.size); return;
-    case DX_PEER_CUT:    snprintf(ret, 60, "cut at %zu", rule.size); return;
-    case DX_PEER_RANDOM: snprintf(ret, 60, "random, seed %llu", (unsigned long long)rule.seed); return;
+    case DX_PEER_WHOLE: snprintf(ret, 60, "unsplit"); return;
+    case DX_PEER_EVERY: snprintf(ret, 60, "writes of %zu", rule.size); return;
+    case DX_PEER_CUT: snprintf(ret, 60, "cut at %zu", rule.size); return;
+    case DX_PEER_RANDOM:
+        snprintf(ret, 60, "random, seed %llu", (unsigned long long)rule.seed);
+        return;
     }
 }
 
@@ -130,8 +132,8 @@ static void print_result(const suite *s, size_t index)
 
     if (!tap)
         return;
-    fprintf(tap, "%s %zu - %s %s %s%s%s%s\n", is_good ? "ok" : "not ok", index + 1, c->id, c->section,
-            c->title, result->grade == WST_OK ? "" : " (",
+    fprintf(tap, "%s %zu - %s %s %s%s%s%s\n", is_good ? "ok" : "not ok", index + 1, c->id,
+            c->section, c->title, result->grade == WST_OK ? "" : " (",
             result->grade == WST_OK ? "" : wst_grade_text(result->grade),
             result->grade == WST_OK ? "" : ")");
     if (result->detail)

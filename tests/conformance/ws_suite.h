@@ -11,7 +11,7 @@
 
 typedef enum wst_split_mode {
     WST_SPLIT_NONE,
-    WST_SPLIT_BYTES,  /* whole; every octet by itself; short cases cut at each place; long ones at random */
+    WST_SPLIT_BYTES, /* whole; octet by octet; short cases cut at each place, long ones at random */
     WST_SPLIT_RANDOM, /* once, at random */
 } wst_split_mode;
 
@@ -19,8 +19,8 @@ typedef struct wst_suite_options {
     wst_split_mode split;
     uint64_t seed;
     int jobs;
-    FILE *tap;   /* or NULL */
-    bool times;  /* a comment for each case over a second */
+    FILE *tap;  /* or NULL */
+    bool times; /* a comment for each case over a second */
 } wst_suite_options;
 
 typedef struct wst_result {

@@ -20,7 +20,11 @@ enum {
     WST_PONG = 10,
 };
 
-enum { WST_RSV1 = 4, WST_RSV2 = 2, WST_RSV3 = 1 }; /* as a number of three bits, as Autobahn counts */
+enum {
+    WST_RSV1 = 4,
+    WST_RSV2 = 2,
+    WST_RSV3 = 1
+}; /* as a number of three bits, as Autobahn counts */
 
 typedef struct wst_buffer {
     uint8_t *at;

@@ -1,0 +1,94 @@
+/* From a URL to an address and a loop.
+ * SPDX-License-Identifier: MIT */
+#include "cli/remote.h"
+
+#include "cli/options.h"
+
+#include <stdlib.h>
+
+enum { HOST_BYTES_MAX = 255, CLOSING_TURNS_MAX = 200, CLOSING_WAIT_MS = 10 };
+
+static int resolve(dx_cli_remote *r)
+{
+    char host[HOST_BYTES_MAX + 1];
+    bool is_local = dx_bytes_equal_nocase(r->url.host, DX_BYTES("localhost"));
+
+    if (r->url.host.size > HOST_BYTES_MAX) {
+        dx_cli_say(r->command, "the host of the URL is longer than %d bytes", HOST_BYTES_MAX);
+        return DX_EXIT_USAGE;
+    }
+    memcpy(host, r->url.host.at, r->url.host.size);
+    host[r->url.host.size] = '\0';
+    /* As for --listen, localhost is 127.0.0.1: a server that listens there may not listen on ::1. */
+    if (dx_address_resolve(is_local ? "127.0.0.1" : host, r->url.port, &r->address) == DX_OK)
+        return DX_EXIT_OK;
+    dx_cli_say(r->command, "cannot find the host %s", host);
+    return DX_EXIT_FAILURE;
+}
+
+static bool write_target(dx_cli_remote *r)
+{
+    bool needs_slash = r->url.target.size == 0 || r->url.target.at[0] != '/';
+
+    return (!needs_slash || dx_buffer_append(&r->target, DX_BYTES("/"))) &&
+           dx_buffer_append(&r->target, r->url.target);
+}
+
+static int fail_memory(const dx_cli_remote *r)
+{
+    dx_cli_say(r->command, "%s", dx_err_text(DX_ERR_MEMORY));
+    return DX_EXIT_FAILURE;
+}
+
+int dx_cli_remote_open(dx_cli_remote *r, const char *command, const char *url)
+{
+    *r = (dx_cli_remote){.command = command};
+    dx_url_fault fault = dx_url_read(dx_bytes_of(url), &r->url);
+    if (fault != DX_URL_OK) {
+        dx_cli_say(command, "%.200s: %s", url, dx_url_fault_text(fault));
+        return DX_EXIT_USAGE;
+    }
+    if (r->url.is_secure) {
+        dx_cli_say(command, "https:// and wss:// are not supported in this build; use http:// or ws://");
+        return DX_EXIT_FAILURE;
+    }
+    int code = resolve(r);
+    if (code != DX_EXIT_OK)
+        return code;
+    /* epoll: one connection has nothing to gain from io_uring, and it starts everywhere. */
+    dx_err err = dx_loop_new(&(dx_loop_options){.kind = DX_LOOP_EPOLL}, &r->loop);
+    if (err != DX_OK) {
+        dx_cli_say(command, "cannot make an event loop: %s", dx_err_text(err));
+        return DX_EXIT_FAILURE;
+    }
+    dx_net_init(&r->net, r->loop, &DX_NET_LIMITS_DEFAULT, NULL);
+    return write_target(r) ? DX_EXIT_OK : fail_memory(r);
+}
+
+bool dx_cli_remote_add_argument(dx_cli_remote *r, const char *name, const char *value)
+{
+    dx_bytes text = dx_bytes_of(value);
+    size_t size_max = 3 * text.size;
+    const char *glue = dx_bytes_find(dx_buffer_view(&r->target), '?') < r->target.size ? "&" : "?";
+
+    if (!dx_buffer_append(&r->target, dx_bytes_of(glue)) ||
+        !dx_buffer_append(&r->target, dx_bytes_of(name)) ||
+        !dx_buffer_append(&r->target, DX_BYTES("=")) || !dx_buffer_reserve(&r->target, size_max))
+        return false;
+    r->target.size += dx_url_encode(text, false, r->target.at + r->target.size, size_max);
+    return true;
+}
+
+void dx_cli_remote_close(dx_cli_remote *r)
+{
+    dx_buffer_clear(&r->target);
+    if (r->loop == NULL)
+        return;
+    for (dx_list *l = r->net.live.next; l != &r->net.live; l = l->next)
+        dx_conn_abort(DX_CONTAINER(l, dx_conn, link), DX_ERR_CLOSED, false);
+    for (int i = 0; i < CLOSING_TURNS_MAX && r->net.conns_count > 0; i++)
+        dx_loop_step(r->loop, CLOSING_WAIT_MS);
+    dx_net_deinit(&r->net);
+    dx_loop_free(r->loop);
+    r->loop = NULL;
+}

@@ -1,0 +1,33 @@
+/* What pub and sub have in common: a URL made into an address, and a loop to reach it from.
+ * Is:     one loop on the main thread, its connections, the words for what is wrong with a URL.
+ * Is not: requests (http/client), sessions (ws/client).
+ * Memory: one struct of the caller's; opened and closed once.
+ * Threads: the main thread.
+ * SPDX-License-Identifier: MIT */
+#ifndef DX_CLI_REMOTE_H
+#define DX_CLI_REMOTE_H
+
+#include "base/buffer.h"
+#include "codec/url.h"
+#include "net/conn.h"
+
+typedef struct dx_cli_remote {
+    const char *command; /* who speaks */
+    dx_loop *loop;
+    dx_net net;
+    dx_url url; /* views of the text given */
+    dx_address address;
+    dx_buffer target; /* path and query, as a request line wants them */
+} dx_cli_remote;
+
+/* Reads `url` (borrowed until close), looks its host up and makes the loop. Says what is wrong.
+ * Returns an exit code; close it also if that is not 0. */
+int dx_cli_remote_open(dx_cli_remote *r, const char *command, const char *url);
+
+/* Adds `name=value` to the query, the value encoded. False when memory is out. */
+DX_MUST_USE bool dx_cli_remote_add_argument(dx_cli_remote *r, const char *name, const char *value);
+
+/* Closes what is still connected and frees the loop. */
+void dx_cli_remote_close(dx_cli_remote *r);
+
+#endif

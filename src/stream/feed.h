@@ -1,0 +1,123 @@
+/* A feed: the tail of one stream in one wire encoding, framed once for all who read it.
+ * Is:     a chain of blocks, the entries that say where messages begin, subscribers and their positions.
+ *         To deliver is to send the bytes from a subscriber's position to the feed's end. A subscriber
+ *         owns no queue; one that falls out of the window is switched to catch-up, which reads the
+ *         log at its own pace.
+ * Is not: the log (log.h), how messages get to this worker (topic.h), what an encoding looks like (the
+ *         doors bring a dx_encoding).
+ * Memory: blocks exist while some subscriber has not sent them; at most window_bytes and one message.
+ * Threads: its worker's.
+ * SPDX-License-Identifier: MIT */
+#ifndef DX_STREAM_FEED_H
+#define DX_STREAM_FEED_H
+
+#include "loop/loop.h"
+#include "stream/message.h"
+
+typedef struct dx_feed dx_feed;
+typedef struct dx_subscriber dx_subscriber;
+struct dx_topic;
+
+/* How messages look on some wire, and what its subscribers are told. One constant per door. */
+typedef struct dx_encoding {
+    /* The most bytes that write() can need for `message`. */
+    size_t (*bound)(const dx_feed *feed, const dx_message *message);
+    /* Writes the framed message to `to`, returns its size. */
+    size_t (*write)(const dx_feed *feed, const dx_message *message, uint8_t *to);
+    /* There is something to pull: send it now. */
+    void (*wake)(dx_subscriber *sub);
+    /* The subscriber fell out of the feed in the middle of a message: `rest` is the end of it (borrowed),
+     * to be sent before anything else. It goes on with dx_subscriber_continue when there is room. */
+    void (*fell_behind)(dx_subscriber *sub, dx_bytes rest);
+    /* Catching up: the next messages (borrowed, in order). dx_subscriber_continue when they were sent. */
+    void (*page)(dx_subscriber *sub, dx_message *const *messages, size_t count);
+    /* `lost` messages before the next one are not retained any more; 0: the stream cannot be read. Return
+     * false after stopping the subscriber. */
+    bool (*gap)(dx_subscriber *sub, uint64_t lost);
+} dx_encoding;
+
+typedef enum dx_subscriber_state {
+    DX_SUBSCRIBER_STOPPED,
+    DX_SUBSCRIBER_CATCHING, /* `next` is the sequence it needs next */
+    DX_SUBSCRIBER_LIVE,     /* `position` is where in the feed it is */
+} dx_subscriber_state;
+
+/* One reader, embedded in the door's object. Private to the stream layer. */
+struct dx_subscriber {
+    dx_list link; /* in feed->live or feed->catching */
+    dx_feed *feed;
+    union {
+        uint64_t position; /* byte of the feed that is sent next */
+        uint64_t next;
+    };
+    uint64_t origin; /* messages from here are left out; 0: none are */
+    uint8_t state;
+    bool is_partial;   /* the message at `position` was sent in part */
+    bool is_in_flight; /* pulled, and not yet told how much was sent */
+    bool is_falling;   /* to fall behind once it is not in flight */
+    bool is_waiting;   /* has read further than the feed has come: joins when it gets there */
+    struct dx_read *reading; /* the page on its way */
+};
+
+typedef struct dx_feed_block {
+    struct dx_feed_block *next;
+    uint64_t begin; /* position of bytes[0] */
+    uint32_t size, capacity;
+    uint8_t bytes[];
+} dx_feed_block;
+
+typedef struct dx_feed_entry {
+    uint64_t end; /* position behind the message; it begins where the one before it ends */
+    uint64_t sequence;
+    uint64_t origin;
+} dx_feed_entry;
+
+struct dx_feed {
+    struct dx_topic *topic;
+    dx_list link; /* in topic->feeds */
+    dx_loop *loop;
+    const dx_encoding *encoding;
+    uint32_t variant;    /* of the encoding: such as the window of its deflate */
+    uint32_t window_bytes;
+    void *encoder;       /* the worker's, for write() */
+    dx_list live, catching;
+    uint32_t live_count; /* in `live` */
+    uint32_t waiting_count; /* in `catching`, is_waiting */
+    uint32_t in_flight_count;
+    uint32_t behind_count; /* live ones whose position is before `tail` */
+    dx_feed_block *first, *last;
+    uint64_t head, tail; /* positions: of the first byte that is kept, behind the last */
+    uint64_t next_sequence; /* of the message that comes next */
+    dx_feed_entry *entries; /* a ring: entries_first, entries_count of entries_capacity */
+    uint32_t entries_first, entries_count, entries_capacity;
+    dx_list cursor; /* in `live`: where the flush goes on next turn */
+    dx_task flush;
+};
+
+dx_feed *dx_feed_new(dx_loop *loop, const dx_encoding *encoding, uint32_t variant,
+                     uint64_t next_sequence);
+/* No subscriber may be left. */
+void dx_feed_free(dx_feed *feed);
+
+/* Encodes `message` at the end, to be sent at the end of the turn. `message->sequence` may be above
+ * next_sequence: then what is between was lost, and all who are live are told of the gap.
+ * When memory is out all subscribers are made to catch up. */
+void dx_feed_append(dx_feed *feed, const dx_message *message);
+
+/* Joins `sub`, which is catching up, if the feed has what it needs next; false: it must read on. */
+DX_MUST_USE bool dx_feed_join(dx_feed *feed, dx_subscriber *sub);
+
+/* ---- for doors: what dx_conn_ops.pull and pulled do ---- */
+
+/* The end of a message sent in part. */
+uint32_t dx_subscriber_pull_rest(dx_subscriber *sub, struct iovec *iov, uint32_t max);
+/* Whole messages from there to the end of the feed. */
+uint32_t dx_subscriber_pull_more(dx_subscriber *sub, struct iovec *iov, uint32_t max);
+void dx_subscriber_pulled(dx_subscriber *sub, size_t bytes);
+/* There is something it could pull. */
+bool dx_subscriber_is_behind(const dx_subscriber *sub);
+
+/* feed.c, for subscriber.c */
+void dx_subscriber_detach(dx_subscriber *sub);
+
+#endif

@@ -1,0 +1,226 @@
+/* Hubs: how workers ask each other, and the life of all streams together.
+ * SPDX-License-Identifier: MIT */
+#include "base/assert.h"
+#include "base/random.h"
+#include "stream/hub_home.h"
+
+#include <stdlib.h>
+
+enum { SWEEP_MS = 1000, RETRY_MS = 16 };
+
+/* ---- posts ------------------------------------------------------------------------------------ */
+
+void dx_hub_send(dx_hub *from, dx_hub *to, dx_post *post)
+{
+    dx_post **end = &from->backlog[to->index];
+
+    post->next = NULL;
+    if (*end == NULL && dx_loop_post(to->loop, post) == DX_OK)
+        return;
+    while (*end)
+        end = &(*end)->next;
+    *end = post;
+    if (!dx_timer_is_set(&from->retry_timer))
+        dx_timer_set(from->loop, &from->retry_timer, RETRY_MS);
+}
+
+static void on_retry(dx_timer *timer)
+{
+    dx_hub *hub = DX_CONTAINER(timer, dx_hub, retry_timer);
+    bool more = false;
+
+    for (uint32_t i = 0; i < hub->all->count; i++) {
+        while (hub->backlog[i]) {
+            dx_post *post = hub->backlog[i], *next = post->next;
+            if (dx_loop_post(hub->all->hubs[i].loop, post) != DX_OK)
+                break;
+            hub->backlog[i] = next;
+        }
+        more |= hub->backlog[i] != NULL;
+    }
+    if (more)
+        dx_timer_set(hub->loop, timer, RETRY_MS);
+}
+
+/* ---- operations ------------------------------------------------------------------------------- */
+
+uint32_t dx_streams_home(const dx_streams *streams, dx_bytes path)
+{
+    return (uint32_t)(dx_siphash(streams->seed, path) % streams->count);
+}
+
+static dx_hub *home_of(dx_hub *hub, dx_bytes path)
+{
+    return &hub->all->hubs[dx_streams_home(hub->all, path)];
+}
+
+static void on_append_answer(dx_post *post)
+{
+    dx_append *append = DX_CONTAINER(post, dx_append, post);
+    append->done(append);
+}
+
+static void on_append_post(dx_post *post)
+{
+    dx_append *append = DX_CONTAINER(post, dx_append, post);
+    dx_hub *home = home_of(append->from, append->path);
+
+    dx_home_append(home, append);
+    post->run = on_append_answer;
+    dx_hub_send(home, append->from, post);
+}
+
+void dx_hub_append(dx_hub *hub, dx_append *append)
+{
+    dx_hub *home = home_of(hub, append->path);
+
+    append->from = hub;
+    if (home == hub) {
+        dx_home_append(hub, append);
+        append->done(append);
+        return;
+    }
+    append->post.run = on_append_post;
+    dx_hub_send(hub, home, &append->post);
+}
+
+static void on_foreign_append(dx_post *post)
+{
+    dx_append *append = DX_CONTAINER(post, dx_append, post);
+
+    dx_home_append(append->from, append);
+    append->done(append);
+}
+
+dx_err dx_streams_append(dx_streams *streams, dx_append *append)
+{
+    append->from = &streams->hubs[dx_streams_home(streams, append->path)];
+    append->post.run = on_foreign_append;
+    return dx_loop_post(append->from->loop, &append->post);
+}
+
+static void on_read_answer(dx_post *post)
+{
+    dx_read *read = DX_CONTAINER(post, dx_read, post);
+    read->done(read);
+}
+
+static void on_read_post(dx_post *post)
+{
+    dx_read *read = DX_CONTAINER(post, dx_read, post);
+    dx_hub *home = home_of(read->from, read->path);
+
+    dx_home_read(home, read);
+    post->run = on_read_answer;
+    dx_hub_send(home, read->from, post);
+}
+
+void dx_hub_read(dx_hub *hub, dx_read *read)
+{
+    dx_hub *home = home_of(hub, read->path);
+
+    read->from = hub;
+    read->messages = NULL;
+    read->count = 0;
+    if (home == hub) {
+        dx_home_read(hub, read);
+        read->done(read);
+        return;
+    }
+    read->post.run = on_read_post;
+    dx_hub_send(hub, home, &read->post);
+}
+
+void dx_read_release(dx_read *read)
+{
+    for (size_t i = 0; i < read->count; i++)
+        dx_message_unref(read->messages[i]);
+    free(read->messages);
+    read->messages = NULL;
+    read->count = 0;
+}
+
+/* ---- life ------------------------------------------------------------------------------------- */
+
+static void on_sweep(dx_timer *timer)
+{
+    dx_hub *hub = DX_CONTAINER(timer, dx_hub, sweep_timer);
+
+    dx_home_sweep(hub);
+    dx_timer_set(hub->loop, timer, SWEEP_MS);
+}
+
+dx_err dx_streams_new(uint32_t count, dx_streams **ret)
+{
+    dx_streams *streams = calloc(1, sizeof *streams + count * sizeof(dx_hub));
+
+    if (streams == NULL)
+        return DX_ERR_MEMORY;
+    streams->count = count;
+    dx_random_fill(streams->seed, sizeof streams->seed);
+    for (uint32_t i = 0; i < count; i++) {
+        dx_hub *hub = &streams->hubs[i];
+        hub->all = streams;
+        hub->index = i;
+        dx_list_init(&hub->sweep);
+        dx_map_init(&hub->streams, streams->seed);
+        dx_map_init(&hub->topics, streams->seed);
+        dx_timer_init(&hub->sweep_timer, on_sweep);
+        dx_timer_init(&hub->retry_timer, on_retry);
+    }
+    *ret = streams;
+    return DX_OK;
+}
+
+dx_err dx_hub_begin(dx_streams *streams, uint32_t index, dx_loop *loop)
+{
+    dx_hub *hub = &streams->hubs[index];
+
+    hub->loop = loop;
+    hub->backlog = calloc(streams->count, sizeof *hub->backlog);
+    if (hub->backlog == NULL)
+        return DX_ERR_MEMORY;
+    dx_timer_set(loop, &hub->sweep_timer, SWEEP_MS);
+    return DX_OK;
+}
+
+void dx_hub_end(dx_hub *hub)
+{
+    dx_timer_clear(&hub->sweep_timer);
+    dx_timer_clear(&hub->retry_timer);
+    for (dx_list *l = hub->sweep.next; l != &hub->sweep; l = l->next)
+        dx_task_clear(&DX_CONTAINER(l, dx_stream, swept)->send);
+    for (dx_map_node *n = dx_map_next(&hub->topics, NULL); n; n = dx_map_next(&hub->topics, n)) {
+        dx_topic *topic = DX_CONTAINER(n, dx_topic, node);
+        for (dx_list *l = topic->feeds.next; l != &topic->feeds; l = l->next)
+            dx_task_clear(&DX_CONTAINER(l, dx_feed, link)->flush);
+    }
+}
+
+void dx_streams_free(dx_streams *streams)
+{
+    if (streams == NULL)
+        return;
+    for (uint32_t i = 0; i < streams->count; i++)
+        dx_topics_free(&streams->hubs[i]);
+    for (uint32_t i = 0; i < streams->count; i++) {
+        dx_home_free(&streams->hubs[i]);
+        free(streams->hubs[i].backlog);
+    }
+    free(streams);
+}
+
+dx_hub *dx_streams_hub(dx_streams *streams, uint32_t index)
+{
+    return &streams->hubs[index];
+}
+
+void dx_hub_set_encoder(dx_hub *hub, void *encoder)
+{
+    hub->encoder = encoder;
+}
+
+uint64_t dx_origin_new(dx_hub *hub)
+{
+    return (uint64_t)(hub->index + 1) << 48 | ++hub->origins_count;
+}

@@ -1,0 +1,74 @@
+/* The log of one stream, in memory.
+ * SPDX-License-Identifier: MIT */
+#include "stream/log.h"
+
+#include "base/assert.h"
+
+#include <stdlib.h>
+
+static dx_message **slot_of(const dx_log_ring *log, uint64_t sequence)
+{
+    return &log->at[sequence & (log->capacity - 1)];
+}
+
+static bool log_grow(dx_log_ring *log)
+{
+    uint32_t capacity = log->capacity ? log->capacity * 2 : 8;
+    dx_message **at = malloc(capacity * sizeof *at);
+
+    if (at == NULL)
+        return false;
+    for (uint64_t n = dx_log_first(log); n <= log->tail; n++)
+        at[n & (capacity - 1)] = *slot_of(log, n);
+    free(log->at);
+    log->at = at;
+    log->capacity = capacity;
+    return true;
+}
+
+static void drop_first(dx_log_ring *log)
+{
+    dx_message *first = *slot_of(log, dx_log_first(log));
+
+    log->count--;
+    log->bytes -= first->size;
+    dx_message_unref(first);
+}
+
+void dx_log_trim(dx_log_ring *log, uint64_t now_ms, const dx_retention *retention)
+{
+    while (log->count > retention->count_max || (log->count > 1 && log->bytes > retention->bytes_max))
+        drop_first(log);
+    while (log->count > 0 &&
+           now_ms - (*slot_of(log, dx_log_first(log)))->time_ms > retention->age_ms_max)
+        drop_first(log);
+}
+
+bool dx_log_append(dx_log_ring *log, dx_message *message, uint64_t now_ms,
+                   const dx_retention *retention)
+{
+    if (log->count == log->capacity && !log_grow(log))
+        return false;
+    message->sequence = ++log->tail;
+    message->time_ms = now_ms;
+    *slot_of(log, log->tail) = message;
+    log->count++;
+    log->bytes += message->size;
+    dx_log_trim(log, now_ms, retention);
+    return true;
+}
+
+dx_message *dx_log_at(const dx_log_ring *log, uint64_t sequence)
+{
+    dx_assert(sequence >= dx_log_first(log) && sequence <= log->tail);
+    return *slot_of(log, sequence);
+}
+
+void dx_log_deinit(dx_log_ring *log)
+{
+    while (log->count > 0)
+        drop_first(log);
+    free(log->at);
+    log->at = NULL;
+    log->capacity = 0;
+}
