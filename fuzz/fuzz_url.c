@@ -18,6 +18,15 @@ static void path_check(dx_bytes path)
                    !dx_bytes_equal(segment, DX_BYTES(".")));
 }
 
+static size_t slashes(dx_bytes in)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < in.size; i++)
+        count += in.at[i] == '/';
+    return count;
+}
+
 static void path_run(dx_bytes in)
 {
     uint8_t *memory = malloc(in.size + 1), *encoded = malloc(3 * in.size + 1);
@@ -27,6 +36,7 @@ static void path_run(dx_bytes in)
     if (dx_url_path_decode(in, memory, in.size, &path) == DX_URL_OK) {
         FUZZ_CHECK(path.size <= in.size);
         path_check(path);
+        FUZZ_CHECK(slashes(path) == slashes(in)); /* none came out of an escape */
         size_t size = dx_url_encode(path, true, encoded, 3 * in.size);
         FUZZ_CHECK(size <= 3 * path.size);
         FUZZ_CHECK(dx_url_path_decode(dx_bytes_at(encoded, size), again, 3 * in.size, &same) ==

@@ -62,6 +62,9 @@ static int add_routes(dx_server *server, const serve_options *o)
 
     if (err != DX_OK)
         return fail(DX_EXIT_FAILURE, err, "/healthz");
+    err = dx_server_streams(server, "/live/", NULL);
+    if (err != DX_OK)
+        return fail(DX_EXIT_FAILURE, err, "/live/");
     if (o->web == NULL)
         return DX_EXIT_OK;
     err = dx_server_files(server, "/", o->web);

@@ -7,11 +7,14 @@
 #include "ws/client.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio_ext.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     OUTPUT_BYTES = 65536, /* gathered for one write; each turn ends with one */
+    WATCH_MS = 250, /* how often a quiet pipe is asked whether somebody still reads it */
     CONNECT_MS = 30000,
     GOODBYE_MS = 1000, /* for the closing handshake, once there is nothing more to print */
     MESSAGE_BYTES_MAX = 1 << 30,
@@ -30,7 +33,7 @@ typedef struct subscription {
     dx_ws_endpoint endpoint;
     dx_ws *ws; /* NULL: not open, or no more */
     dx_task flush;
-    dx_timer goodbye;
+    dx_timer goodbye, watch;
     dx_post stop;
     uint64_t printed_count;
     int code;
@@ -82,6 +85,18 @@ static void on_flush(dx_task *task)
 
     if (fflush(stdout) != 0)
         output_failed(s);
+}
+
+/* Without it `duplex sub URL | head -1` would stay until the next message. */
+static void on_watch(dx_timer *timer)
+{
+    subscription *s = DX_CONTAINER(timer, subscription, watch);
+    struct pollfd out = {.fd = STDOUT_FILENO};
+
+    if (poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0)
+        finish(s, DX_EXIT_OK);
+    else
+        dx_timer_set(s->remote.loop, timer, WATCH_MS);
 }
 
 /* ---- the session ------------------------------------------------------------------------------ */
@@ -195,6 +210,7 @@ static int subscribe(subscription *s)
         return DX_EXIT_FAILURE;
     }
     dx_ws_worker_init(&s->worker, &s->remote.net);
+    dx_timer_set(s->remote.loop, &s->watch, WATCH_MS);
     if (connect_it(s))
         dx_loop_run(s->remote.loop);
     else
@@ -207,6 +223,7 @@ static void subscription_deinit(subscription *s)
 {
     s->is_over = true;
     dx_timer_clear(&s->goodbye);
+    dx_timer_clear(&s->watch);
     dx_task_clear(&s->flush);
     dx_cli_remote_close(&s->remote);
     if (s->worker.net)
@@ -235,6 +252,7 @@ static int run(const void *options)
 
     dx_task_init(&s.flush, on_flush);
     dx_timer_init(&s.goodbye, on_goodbye);
+    dx_timer_init(&s.watch, on_watch);
     int code = dx_cli_remote_open(&s.remote, "sub", s.options->url);
 
     if (code == DX_EXIT_OK)

@@ -6,8 +6,10 @@
 
 #include <duplex/duplex.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdalign.h>
 #include <string.h>
+#include <unistd.h>
 
 const dx_cli_command *const dx_cli_commands[] = {
     &dx_cli_serve, &dx_cli_pub, &dx_cli_sub, &dx_cli_help, &dx_cli_version, NULL,
@@ -130,8 +132,22 @@ static int run_command(const dx_cli_command *command, dx_cli_words words)
     dx_unreachable("dx_cli_outcome outside its enum");
 }
 
+/* Descriptors 0 to 2 that somebody closed: nothing that is opened later may take their place. What
+ * stands there instead fails when it is used, as a closed one would. */
+static void hold_standard_fds(void)
+{
+    static const int flags[] = {
+        [STDIN_FILENO] = O_WRONLY, [STDOUT_FILENO] = O_RDONLY, [STDERR_FILENO] = O_RDONLY};
+
+    for (int fd = 0; fd < (int)DX_COUNT(flags); fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", flags[fd]) != fd)
+            _exit(DX_EXIT_FAILURE);
+}
+
 int dx_cli_main(int argc, char **argv)
 {
+    hold_standard_fds();
+
     static const char *const aliases[][2] = {
         {"--help", "help"}, {"-h", "help"}, {"--version", "version"}, {"-V", "version"}};
     const char *name = argc > 1 ? argv[1] : NULL;

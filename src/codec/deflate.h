@@ -55,10 +55,11 @@ typedef struct dx_deflater dx_deflater;
 #define DX_DEFLATE_ROOM 8
 
 /* Makes a deflater, given to the caller.
- * level: 1 (fast) to 9; 0: the default, which is chosen by measurement.
+ * level: 1 (fast) to 9; 0: the default, 3 (why: deflate.c).
  * kept_bits: 0 for one that forgets after each message, and serves every window (a worker's; it makes
- *   a state per class of message size when it first needs it, at most 600 KiB in all); or the window
- *   of one direction of one connection, 8-15, with takeover: about 2^(bits+3) bytes, made at once.
+ *   a state per class of message size and window when it first needs it: 310 KiB while all peers agree
+ *   to 15 bits, at most 700 KiB); or the window of one direction of one connection, 8-15, with
+ *   takeover: about 2^(bits+3) bytes, made at once.
  * Errors: DX_ERR_MEMORY. */
 DX_MUST_USE dx_err dx_deflater_new(int level, unsigned kept_bits, dx_deflater **ret);
 void dx_deflater_free(dx_deflater *deflater); /* NULL is allowed */

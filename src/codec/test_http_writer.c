@@ -17,18 +17,20 @@ TEST("RFC 9112 §4 a response head is written")
     dx_http_write_field(&w, DX_BYTES("X-Empty"), (dx_bytes){NULL, 0});
     dx_http_write_field(&w, DX_BYTES("X"), DX_BYTES("a\tb \xff"));
     dx_http_write_lines(&w, DX_BYTES("Server: duplex\r\nVary: *\r\n"));
-    CHECK_BYTES(dx_http_write_end(&w), "HTTP/1.1 200 OK\r\n"
-                                       "Content-Type: text/plain\r\n"
-                                       "Content-Length: 0\r\n"
-                                       "Retry-After: 18446744073709551615\r\n"
-                                       "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
-                                       "X-Empty: \r\n"
-                                       "X: a\tb \xff\r\n"
-                                       "Server: duplex\r\nVary: *\r\n"
-                                       "\r\n");
+    dx_bytes head = dx_http_write_end(&w);
+    CHECK_BYTES(head, "HTTP/1.1 200 OK\r\n"
+                      "Content-Type: text/plain\r\n"
+                      "Content-Length: 0\r\n"
+                      "Retry-After: 18446744073709551615\r\n"
+                      "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+                      "X-Empty: \r\n"
+                      "X: a\tb \xff\r\n"
+                      "Server: duplex\r\nVary: *\r\n"
+                      "\r\n");
     dx_http_writer_init(&w, memory, sizeof memory);
     dx_http_write_status(&w, 599);
-    CHECK_BYTES(dx_http_write_end(&w), "HTTP/1.1 599 \r\n\r\n");
+    head = dx_http_write_end(&w);
+    CHECK_BYTES(head, "HTTP/1.1 599 \r\n\r\n");
 }
 
 TEST("RFC 9112 §3 a request head is written")
@@ -39,7 +41,8 @@ TEST("RFC 9112 §3 a request head is written")
     dx_http_writer_init(&w, memory, sizeof memory);
     dx_http_write_request(&w, DX_BYTES("GET"), DX_BYTES("/a?b"));
     dx_http_write_known(&w, DX_HTTP_HOST, DX_BYTES("[::1]:80"));
-    CHECK_BYTES(dx_http_write_end(&w), "GET /a?b HTTP/1.1\r\nHost: [::1]:80\r\n\r\n");
+    dx_bytes head = dx_http_write_end(&w);
+    CHECK_BYTES(head, "GET /a?b HTTP/1.1\r\nHost: [::1]:80\r\n\r\n");
 }
 
 /* What one field does to a writer; nothing may come out after a fault. */

@@ -121,6 +121,18 @@ TEST("RFC 3629 §4 four bytes at the joints of blocks, in text of two, three and
     check_at_joints("\xf0\x9f\x99\x82");
 }
 
+TEST("RFC 3629 §4 a sequence cut by the end of a block and the front of another, then the end")
+{
+    for (size_t size = 60; size < 200; size += size % 64 == 5 ? 55 : 1) /* -4 to +5 of each joint */
+        for (size_t e = 0; e < EDGES * EDGES * EDGES; e++) {
+            uint8_t text[200];
+            memset(text, 'a', sizeof text);
+            for (size_t k = 0, rest = e; k < 3 && k < size; k++, rest /= EDGES)
+                text[size - 1 - k] = edges[rest % EDGES];
+            check_feed(text, size);
+        }
+}
+
 static uint32_t random_state = 1;
 
 static uint32_t random_below(uint32_t count)

@@ -142,8 +142,9 @@ AVX2 size_t dx_utf8_avx2(dx_bytes in)
         }
         before = b;
     }
-    /* what follows `end` is the front of a sequence: not judged here */
-    if (end > i && !is_last_good(in.at + i, end - i, before))
+    /* What follows `end` is the front of a sequence, not judged here; but also when nothing else is
+     * left the last block must not end inside one. */
+    if (in.size > i && end >= i && !is_last_good(in.at + i, end - i, before))
         return DX_UTF8_BAD;
     return end;
 }

@@ -18,12 +18,6 @@
 typedef struct dx_conn dx_conn;
 typedef struct dx_chunk dx_chunk;
 
-/* Which part of its own bytes a protocol is asked for (see dx_conn_ops.pull). */
-typedef enum dx_conn_part {
-    DX_CONN_REST, /* only what ends the message that was sent in part */
-    DX_CONN_MORE, /* whole messages after that */
-} dx_conn_part;
-
 /* The protocol above. Unused slots may be NULL, but on_bytes and on_closed. */
 typedef struct dx_conn_ops {
     /* All bytes that came and were not consumed, contiguous; borrowed, may be changed in place where
@@ -36,12 +30,13 @@ typedef struct dx_conn_ops {
     /* Everything queued has left (whatever is still to be pulled), after dx_conn_want_room. */
     void (*on_room)(dx_conn *conn);
     /* Bytes that are not in the queue but somewhere to be sent from, such as a feed: fills up to
-     * `max` entries of `iov`, returns how many. They must stay as they are until `pulled` tells how
-     * many bytes of them left. Queued bytes go between REST and MORE; a REST that fills all entries
-     * may be only a part of it, and goes alone. Who has still more after `pulled` calls dx_conn_wake,
-     * unless the send came out short (room wakes it then). */
-    uint32_t (*pull)(dx_conn *conn, dx_conn_part part, struct iovec *iov, uint32_t max);
-    void (*pulled)(dx_conn *conn, size_t bytes);
+     * `max` entries of `iov` with whole messages (but for the first, which may be the rest of one),
+     * returns how many. They must stay as they are until `pulled` tells how many bytes of them
+     * left; that answers whether the last message left only in part. They go behind what is queued, but
+     * the rest of a message before it. Who has still more after `pulled` calls dx_conn_wake, unless
+     * the send came out short (room wakes it then). */
+    uint32_t (*pull)(dx_conn *conn, struct iovec *iov, uint32_t max);
+    bool (*pulled)(dx_conn *conn, size_t bytes);
     /* The deadline set by dx_conn_set_deadline has passed. */
     void (*on_deadline)(dx_conn *conn);
     /* A connection by dx_conn_connect is open. */
@@ -93,9 +88,8 @@ struct dx_conn {
     dx_chunk *out_first, *out_last;
     dx_buffer *kept;          /* received, not consumed; NULL: nothing */
     uint32_t out_bytes;       /* in chunks */
-    uint32_t flight_rest;     /* of the send under way: pulled REST, */
-    uint32_t flight_out;      /* queued chunks, */
-    uint32_t flight_more;     /* pulled MORE */
+    uint32_t flight_out;      /* of the send under way: queued bytes, */
+    uint32_t flight_pulled;   /* and pulled ones */
     uint32_t protocol_due_ms; /* loop time, modulo 2^32; 0: none */
     uint32_t write_due_ms;
     uint32_t linger_bytes;
@@ -103,6 +97,7 @@ struct dx_conn {
     uint8_t state;
     uint8_t pauses; /* bits: why receiving is stopped */
     bool is_sending, is_blocked, is_room_wanted, is_fin_seen, is_fin_told;
+    bool is_pull_cut;  /* a pulled message has left in part: its rest goes before the queue */
     bool is_offer_due; /* the kept bytes are to be offered again */
 };
 

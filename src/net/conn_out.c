@@ -10,8 +10,7 @@
 
 enum {
     IOV_COUNT_MAX = 64,            /* what dx_io_send takes */
-    IOV_REST_MAX = 16,             /* of them for the rest of a message, */
-    IOV_OUT_MAX = 40,              /* and for queued chunks, so that pulled ones get a share */
+    IOV_HALF_MAX = 40,             /* of them for what goes first, so that the other gets a share */
     SEND_BYTES_MAX = 16 * 1048576, /* in each part of a send: keeps its counters in 32 bits */
 };
 
@@ -184,11 +183,9 @@ static size_t iov_bytes(const struct iovec *iov, uint32_t count)
     return bytes;
 }
 
-static uint32_t pull(dx_conn *c, dx_conn_part part, struct iovec *iov, uint32_t max)
+static uint32_t pull(dx_conn *c, struct iovec *iov, uint32_t max)
 {
-    if (c->ops->pull == NULL || max == 0 || (part == DX_CONN_MORE && c->state != DX_CONN_OPEN))
-        return 0;
-    return c->ops->pull(c, part, iov, max);
+    return c->ops->pull ? c->ops->pull(c, iov, max) : 0;
 }
 
 /* Cuts the entries to SEND_BYTES_MAX; gives how many bytes they have then. */
@@ -225,8 +222,8 @@ bool dx_conn_write_large(dx_conn *c, dx_bytes head, dx_bytes body)
     struct iovec iov[IOV_COUNT_MAX];
     size_t sent = 0;
 
-    /* Only an open way with nothing of another message half sent; else it is queued like any other. */
-    if (c->state == DX_CONN_OPEN && can_send(c) && pull(c, DX_CONN_REST, iov, 1) == 0) {
+    /* Only on an open way where nothing goes before it; else it is queued like any other. */
+    if (c->state == DX_CONN_OPEN && can_send(c) && !c->is_pull_cut) {
         size_t queued = c->out_bytes;
         uint32_t count = gather_out(c, iov, IOV_COUNT_MAX - 2);
         if (iov_bytes(iov, count) == queued) {
@@ -262,21 +259,27 @@ static void tell_room(dx_conn *c)
         c->ops->on_room(c);
 }
 
-/* Fills `iov` with all that may leave in one send: the rest of a message, whole messages that are
- * queued, whole messages that are pulled; each only when what goes before it is complete. */
+/* Fills `iov` with all that may leave in one send: what is queued, then what is pulled; but the rest of
+ * a pulled message goes before the queue. The second part only follows the first when that is whole. */
 static uint32_t gather(dx_conn *c, struct iovec *iov)
 {
-    uint32_t out = 0, more = 0, rest = pull(c, DX_CONN_REST, iov, IOV_REST_MAX);
-    bool whole = rest < IOV_REST_MAX;
+    uint32_t out = 0, pulled = 0;
 
-    c->flight_rest = iov_cut(iov, &rest);
-    if (whole && c->flight_rest < SEND_BYTES_MAX)
-        out = gather_out(c, iov + rest, IOV_OUT_MAX);
-    c->flight_out = iov_cut(iov + rest, &out);
-    if (whole && c->flight_rest < SEND_BYTES_MAX && c->flight_out == c->out_bytes)
-        more = pull(c, DX_CONN_MORE, iov + rest + out, IOV_COUNT_MAX - rest - out);
-    c->flight_more = iov_cut(iov + rest + out, &more);
-    return rest + out + more;
+    c->flight_out = c->flight_pulled = 0;
+    if (c->is_pull_cut) {
+        pulled = pull(c, iov, IOV_HALF_MAX);
+        c->flight_pulled = iov_cut(iov, &pulled);
+        if (c->flight_pulled < SEND_BYTES_MAX)
+            out = gather_out(c, iov + pulled, IOV_COUNT_MAX - pulled);
+        c->flight_out = iov_cut(iov + pulled, &out);
+    } else {
+        out = gather_out(c, iov, IOV_HALF_MAX);
+        c->flight_out = iov_cut(iov, &out);
+        if (c->flight_out == c->out_bytes)
+            pulled = pull(c, iov + out, IOV_COUNT_MAX - out);
+        c->flight_pulled = iov_cut(iov + out, &pulled);
+    }
+    return out + pulled;
 }
 
 void dx_conn_flush(dx_conn *c)
@@ -302,10 +305,9 @@ void dx_conn_flush(dx_conn *c)
 void dx_conn_on_sent(dx_io *io, size_t sent, dx_err err)
 {
     dx_conn *c = DX_CONTAINER(io, dx_conn, io);
-    size_t given = (size_t)c->flight_rest + c->flight_out + c->flight_more;
-    size_t rest = dx_min_size(sent, c->flight_rest);
-    size_t out = dx_min_size(sent - rest, c->flight_out);
-    size_t more = sent - rest - out;
+    size_t given = (size_t)c->flight_out + c->flight_pulled;
+    size_t first = dx_min_size(sent, c->is_pull_cut ? c->flight_pulled : c->flight_out);
+    size_t pulled = c->is_pull_cut ? first : sent - first, out = sent - pulled;
 
     c->is_sending = false;
     c->is_blocked = err == DX_OK && sent < given; /* before anything is called that may write */
@@ -316,8 +318,8 @@ void dx_conn_on_sent(dx_io *io, size_t sent, dx_err err)
         return;
     }
     out_consume(c, out);
-    if (rest + more > 0)
-        c->ops->pulled(c, rest + more);
+    if (c->flight_pulled > 0)
+        c->is_pull_cut = c->ops->pulled(c, pulled);
     if (c->state == DX_CONN_CLOSED)
         return;
     if (sent < given) {

@@ -20,8 +20,9 @@ typedef struct door {
     dx_subscriber sub;
     dx_ws *ws; /* NULL once it was freed */
     dx_topic *topic;
-    uint32_t appends_count;
-    bool is_write_off, is_paused;
+    uint32_t appended; /* sequence, modulo 2^32, of its last message that the home has taken */
+    uint8_t appends_count;
+    bool is_write_off, is_paused, is_unsettled;
 } door;
 
 static dx_worker *worker_of(const dx_ws *ws)
@@ -76,9 +77,26 @@ static door *door_of(dx_subscriber *sub)
     return DX_CONTAINER(sub, door, sub);
 }
 
+/* All it sent is in the log, and what comes back of it is in the feed: now answers may follow. */
+static void settle_if_done(door *d)
+{
+    bool is_awaited = d->sub.state == DX_SUBSCRIBER_LIVE && d->sub.origin == 0 &&
+                      (int32_t)((uint32_t)dx_topic_next(d->topic) - d->appended) <= 0;
+
+    if (!d->is_unsettled || d->appends_count > 0 || is_awaited)
+        return;
+    d->is_unsettled = false;
+    dx_ws_settle(d->ws);
+}
+
 static void raw_wake(dx_subscriber *sub)
 {
-    dx_conn_flush(door_of(sub)->ws->conn);
+    door *d = door_of(sub);
+
+    dx_ws *ws = d->ws;
+
+    settle_if_done(d); /* the answer takes what is here along, in front of it */
+    dx_conn_flush(ws->conn);
 }
 
 static void raw_fell_behind(dx_subscriber *sub, dx_bytes rest)
@@ -179,8 +197,11 @@ static void on_appended(dx_append *append)
     dx_worker *w = op->worker;
 
     d->appends_count--;
+    if (append->status == DX_STREAM_OK)
+        d->appended = (uint32_t)append->next.sequence;
     if (d->ws) {
         close_refused(d->ws, append->status);
+        settle_if_done(d);
         if (d->is_paused && d->appends_count <= APPENDS_LOW) {
             d->is_paused = false;
             dx_ws_resume(d->ws);
@@ -221,6 +242,10 @@ static void on_message(dx_ws *ws, const dx_ws_message *m, void *context)
         dx_ws_pause(ws);
     }
     dx_hub_append(hub_of(w), &op->append);
+    if (d->appends_count > 0) { /* the stream's home is another worker */
+        d->is_unsettled = true;
+        dx_ws_unsettle(ws);
+    }
 }
 
 /* ---- the session ------------------------------------------------------------------------------ */
@@ -238,8 +263,14 @@ static void on_close(dx_ws *ws, uint16_t code, dx_bytes reason, void *context)
     door *d = ws->user;
 
     (void)code, (void)reason, (void)context;
-    if (d->sub.feed)
+    if (d->sub.state == DX_SUBSCRIBER_CATCHING)
         dx_subscriber_stop(&d->sub);
+}
+
+static void on_ending(dx_ws *ws)
+{
+    door *d = ws->user;
+    dx_subscriber_freeze(&d->sub);
 }
 
 static void on_freed(dx_ws *ws)
@@ -252,23 +283,20 @@ static void on_freed(dx_ws *ws)
     door_free(worker_of(ws), d);
 }
 
-static uint32_t on_pull(dx_ws *ws, dx_conn_part part, struct iovec *iov, uint32_t max)
+static uint32_t on_pull(dx_ws *ws, struct iovec *iov, uint32_t max)
 {
     door *d = ws->user;
-
-    if (d->sub.feed == NULL)
-        return 0;
-    return part == DX_CONN_REST ? dx_subscriber_pull_rest(&d->sub, iov, max)
-                                : dx_subscriber_pull_more(&d->sub, iov, max);
+    return dx_subscriber_pull(&d->sub, iov, max);
 }
 
-static void on_pulled(dx_ws *ws, size_t bytes)
+static bool on_pulled(dx_ws *ws, size_t bytes)
 {
     door *d = ws->user;
+    bool is_cut = dx_subscriber_pulled(&d->sub, bytes);
 
-    dx_subscriber_pulled(&d->sub, bytes);
     if (dx_subscriber_is_behind(&d->sub))
         dx_ws_wake(ws);
+    return is_cut;
 }
 
 void dx_door_websocket_init(dx_ws_endpoint *endpoint, const dx_ws_config *config)
@@ -278,6 +306,7 @@ void dx_door_websocket_init(dx_ws_endpoint *endpoint, const dx_ws_config *config
         .config = *config,
         .pull = on_pull,
         .pulled = on_pulled,
+        .ending = on_ending,
         .freed = on_freed,
     };
     endpoint->config.deflate.server_takeover = false; /* frames are shared: none can refer to another */

@@ -142,11 +142,15 @@ static void fall_behind(dx_feed *f, dx_subscriber *sub)
             sub->next = entry->sequence + 1;
         }
     }
-    sub->is_partial = sub->is_falling = false;
+    bool is_frozen = sub->is_frozen;
+    sub->is_partial = sub->is_falling = sub->is_frozen = false;
     sub->state = DX_SUBSCRIBER_CATCHING;
+    sub->reading = NULL;
     list_move(&f->catching, &sub->link);
     f->live_count--;
     f->encoding->fell_behind(sub, rest);
+    if (is_frozen) /* its connection is closing, and too slow for what it was still to get */
+        dx_subscriber_detach(sub);
 }
 
 static void all_fall_behind(dx_feed *f)
@@ -325,7 +329,7 @@ static uint64_t skip_own(const dx_feed *f, const dx_subscriber *sub, uint64_t po
     return position;
 }
 
-/* Where the run of messages to be sent from `position` ends: the tail, or one's own message. */
+/* Where the run of messages to be sent from `position` ends: the tail, or one's own message behind it. */
 static uint64_t run_end(const dx_feed *f, const dx_subscriber *sub, uint64_t position)
 {
     if (sub->origin == 0 || position >= f->tail)
@@ -350,12 +354,6 @@ static uint32_t gather(const dx_feed *f, uint64_t begin, uint64_t end, struct io
     return count;
 }
 
-static uint64_t partial_end(const dx_subscriber *sub)
-{
-    const dx_feed *f = sub->feed;
-    return entry_at(f, entry_of(f, sub->position))->end;
-}
-
 static void take_off(dx_subscriber *sub)
 {
     if (!sub->is_in_flight) {
@@ -364,34 +362,37 @@ static void take_off(dx_subscriber *sub)
     }
 }
 
-uint32_t dx_subscriber_pull_rest(dx_subscriber *sub, struct iovec *iov, uint32_t max)
+/* Nothing was left to be sent up to `position`: passed over without a send. */
+static void pass_over(dx_subscriber *sub, uint64_t position)
 {
-    if (sub->state != DX_SUBSCRIBER_LIVE || !sub->is_partial || max == 0)
-        return 0;
-    take_off(sub);
-    return gather(sub->feed, sub->position, partial_end(sub), iov, max);
+    sub->position = position;
+    if (position == sub->feed->tail)
+        sub->feed->behind_count--;
 }
 
-uint32_t dx_subscriber_pull_more(dx_subscriber *sub, struct iovec *iov, uint32_t max)
+uint32_t dx_subscriber_pull(dx_subscriber *sub, struct iovec *iov, uint32_t max)
 {
     const dx_feed *f = sub->feed;
     uint32_t count = 0;
 
     if (sub->state != DX_SUBSCRIBER_LIVE || sub->position == f->tail)
         return 0;
-    uint64_t position = sub->is_partial ? partial_end(sub) : sub->position;
-    while ((position = skip_own(f, sub, position)) < f->tail && count < max) {
-        uint64_t end = run_end(f, sub, position);
+    uint64_t position = sub->position, stop = f->tail;
+    if (sub->is_frozen)
+        stop = sub->is_partial ? entry_at(f, entry_of(f, position))->end : position;
+    while (position < stop && count < max) {
+        if (!(count == 0 && sub->is_partial)) /* one's own message is never sent in part */
+            position = skip_own(f, sub, position);
+        if (position >= stop)
+            break;
+        uint64_t end = dx_min_u64(stop, run_end(f, sub, position));
         count += gather(f, position, end, iov + count, max - count);
         position = end;
     }
-    if (count == 0 && !sub->is_partial) { /* only own messages: passed over without a send */
-        sub->position = f->tail;
-        sub->feed->behind_count--;
-        return 0;
-    }
     if (count > 0)
         take_off(sub);
+    else if (!sub->is_frozen)
+        pass_over(sub, position);
     return count;
 }
 
@@ -421,7 +422,7 @@ static void advance(dx_subscriber *sub, uint64_t bytes)
         position < f->tail && position != entry_begin(f, entry_of(f, position));
 }
 
-void dx_subscriber_pulled(dx_subscriber *sub, size_t bytes)
+bool dx_subscriber_pulled(dx_subscriber *sub, size_t bytes)
 {
     dx_feed *f = sub->feed;
 
@@ -437,11 +438,18 @@ void dx_subscriber_pulled(dx_subscriber *sub, size_t bytes)
     if (sub->state == DX_SUBSCRIBER_LIVE && sub->is_falling)
         fall_behind(f, sub);
     release_if_sent(f);
+    return sub->is_partial;
 }
 
 bool dx_subscriber_is_behind(const dx_subscriber *sub)
 {
-    return sub->state == DX_SUBSCRIBER_LIVE && sub->position < sub->feed->tail;
+    return sub->state == DX_SUBSCRIBER_LIVE && sub->position < sub->feed->tail &&
+           (sub->is_partial || !sub->is_frozen);
+}
+
+void dx_subscriber_freeze(dx_subscriber *sub)
+{
+    sub->is_frozen = true;
 }
 
 /* Leaves the lists. What is in flight stays where it is until `pulled`. */

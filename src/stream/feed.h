@@ -56,7 +56,8 @@ struct dx_subscriber {
     bool is_in_flight; /* pulled, and not yet told how much was sent */
     bool is_falling;   /* to fall behind once it is not in flight */
     bool is_waiting;   /* has read further than the feed has come: joins when it gets there */
-    struct dx_read *reading; /* the page on its way */
+    bool is_frozen;    /* goes no further than the end of a message sent in part */
+    struct dx_read *reading; /* catching: the page on its way */
 };
 
 typedef struct dx_feed_block {
@@ -109,13 +110,13 @@ DX_MUST_USE bool dx_feed_join(dx_feed *feed, dx_subscriber *sub);
 
 /* ---- for doors: what dx_conn_ops.pull and pulled do ---- */
 
-/* The end of a message sent in part. */
-uint32_t dx_subscriber_pull_rest(dx_subscriber *sub, struct iovec *iov, uint32_t max);
-/* Whole messages from there to the end of the feed. */
-uint32_t dx_subscriber_pull_more(dx_subscriber *sub, struct iovec *iov, uint32_t max);
-void dx_subscriber_pulled(dx_subscriber *sub, size_t bytes);
+uint32_t dx_subscriber_pull(dx_subscriber *sub, struct iovec *iov, uint32_t max);
+/* True if the message at the position was sent in part. */
+bool dx_subscriber_pulled(dx_subscriber *sub, size_t bytes);
 /* There is something it could pull. */
 bool dx_subscriber_is_behind(const dx_subscriber *sub);
+/* Nothing more is to be sent, but for the rest of a message that was sent in part. */
+void dx_subscriber_freeze(dx_subscriber *sub);
 
 /* feed.c, for subscriber.c */
 void dx_subscriber_detach(dx_subscriber *sub);

@@ -57,9 +57,9 @@ static void give_page(dx_subscriber *sub, dx_read *r)
             r->messages[kept++] = message;
     }
     r->count = kept;
-    if (kept > 0)
+    if (kept > 0) /* it continues when they are sent: what is live must not get in front of them */
         encoding->page(sub, r->messages, kept);
-    if (sub->state == DX_SUBSCRIBER_CATCHING && (kept == 0 || sub->next >= sub->feed->next_sequence))
+    else
         dx_subscriber_continue(sub);
 }
 
@@ -112,9 +112,10 @@ void dx_subscriber_continue(dx_subscriber *sub)
 
 void dx_subscriber_stop(dx_subscriber *sub)
 {
-    if (sub->reading)
+    if (sub->state == DX_SUBSCRIBER_CATCHING && sub->reading) {
         sub->reading->owner = NULL;
-    sub->reading = NULL;
+        sub->reading = NULL;
+    }
     dx_subscriber_detach(sub);
 }
 

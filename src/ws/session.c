@@ -10,7 +10,11 @@
 
 #include <stdlib.h>
 
-enum { PONGS_QUEUED_MAX = 16 };
+enum {
+    PONGS_QUEUED_MAX = 16,
+    ABSORB_COUNT = 16,      /* pieces at a time */
+    ABSORB_BYTES_MAX = 65536 /* copied to keep a Pong in its place */
+};
 
 /* Rows: from. Bits: where it may go. A move that is not here is our bug, never the peer's. */
 static const uint8_t legal_moves[] = {
@@ -43,11 +47,43 @@ static void tell_closed(dx_ws *ws, uint16_t code, dx_bytes reason)
         handler->close(ws, code, reason, handler->context);
 }
 
+static void tell_ending(dx_ws *ws)
+{
+    if (ws->endpoint->ending)
+        ws->endpoint->ending(ws);
+}
+
+/* Moves what is to be pulled now into the queue, so that the frame that is queued next comes behind it; no
+ * more than `bytes_max`. What is in flight or left in part goes before the queue anyway. */
+static void absorb(dx_ws *ws, size_t bytes_max)
+{
+    const dx_ws_endpoint *endpoint = ws->endpoint;
+    struct iovec iov[ABSORB_COUNT];
+    uint32_t count;
+
+    while (endpoint->pull && !ws->conn->is_sending && !ws->conn->is_pull_cut &&
+           (count = endpoint->pull(ws, iov, ABSORB_COUNT)) > 0) {
+        size_t bytes = 0;
+        for (uint32_t i = 0; i < count; i++)
+            bytes += iov[i].iov_len;
+        if (bytes > bytes_max)
+            bytes = 0;
+        for (uint32_t i = 0; i < count && bytes > 0; i++)
+            dx_conn_write(ws->conn, dx_bytes_at(iov[i].iov_base, iov[i].iov_len));
+        endpoint->pulled(ws, bytes);
+        bytes_max -= bytes;
+        if (bytes == 0)
+            break;
+    }
+}
+
 static void send_close(dx_ws *ws, uint16_t code, dx_bytes reason)
 {
     uint8_t payload[DX_WS_CONTROL_BYTES_MAX];
     size_t size = dx_ws_close_write(payload, code, reason);
 
+    absorb(ws, SIZE_MAX);
+    tell_ending(ws);
     dx_ws_write_frame(ws, DX_WS_CLOSE, dx_bytes_at(payload, size));
 }
 
@@ -150,6 +186,7 @@ static void on_ping(dx_ws *ws, dx_bytes payload)
     }
     ws->pongs_count++;
     drop_late_pong(ws); /* that ping was an earlier one */
+    absorb(ws, ABSORB_BYTES_MAX);
     dx_ws_write_frame(ws, DX_WS_PONG, payload);
 }
 
@@ -165,8 +202,34 @@ static void on_control(dx_ws *ws, const dx_ws_event *event)
 
 /* ---- the connection --------------------------------------------------------------------------- */
 
+/* An event with a copy of its payload. */
+struct dx_ws_held {
+    dx_ws_event event;
+    uint8_t payload[DX_WS_CONTROL_BYTES_MAX];
+};
+
+/* False: no memory for it; then it is better early than never. */
+static bool hold(dx_ws *ws, const dx_ws_event *event)
+{
+    struct dx_ws_held *held = malloc(sizeof *held);
+
+    if (held == NULL)
+        return false;
+    held->event = *event;
+    held->event.payload.at = held->payload;
+    dx_assert(event->payload.size <= sizeof held->payload);
+    dx_copy(held->payload, event->payload.at, event->payload.size);
+    ws->held = held;
+    dx_conn_pause(ws->conn);
+    return true;
+}
+
 static void on_event(dx_ws *ws, const dx_ws_event *event)
 {
+    bool is_early = ws->is_unsettled || (ws->conn->is_sending && ws->conn->flight_pulled > 0);
+
+    if (is_early && event->kind != DX_WS_EVENT_DATA && hold(ws, event))
+        return;
     switch (event->kind) {
     case DX_WS_EVENT_MORE: return;
     case DX_WS_EVENT_DATA:
@@ -179,6 +242,21 @@ static void on_event(dx_ws *ws, const dx_ws_event *event)
     case DX_WS_EVENT_FAULT: dx_ws_fail(ws, event->fault); return;
     }
     dx_unreachable("dx_ws_event_kind outside its enum");
+}
+
+void dx_ws_settle(dx_ws *ws)
+{
+    struct dx_ws_held *held = ws->held;
+
+    ws->is_unsettled = false;
+    if (held == NULL)
+        return;
+    ws->held = NULL;
+    if (ws->state != DX_WS_CLOSED) {
+        dx_conn_resume(ws->conn);
+        on_event(ws, &held->event);
+    }
+    free(held);
 }
 
 static size_t on_bytes(dx_conn *conn, uint8_t *at, size_t size)
@@ -201,6 +279,8 @@ static void on_end(dx_conn *conn)
 {
     dx_ws *ws = conn->protocol;
 
+    if (ws->state == DX_WS_OPEN)
+        tell_ending(ws);
     if (ws->state != DX_WS_CLOSED) {
         session_enter(ws, DX_WS_CLOSED);
         tell_closed(ws, DX_WS_CLOSE_LOST, (dx_bytes){0});
@@ -225,19 +305,20 @@ static void on_room(dx_conn *conn)
         handler->room(ws, handler->context);
 }
 
-static uint32_t pull(dx_conn *conn, dx_conn_part part, struct iovec *iov, uint32_t max)
+static uint32_t pull(dx_conn *conn, struct iovec *iov, uint32_t max)
 {
     dx_ws *ws = conn->protocol;
-
-    if (ws->endpoint->pull == NULL || (part == DX_CONN_MORE && ws->state != DX_WS_OPEN))
-        return 0;
-    return ws->endpoint->pull(ws, part, iov, max);
+    return ws->endpoint->pull ? ws->endpoint->pull(ws, iov, max) : 0;
 }
 
-static void pulled(dx_conn *conn, size_t bytes)
+static bool pulled(dx_conn *conn, size_t bytes)
 {
     dx_ws *ws = conn->protocol;
-    ws->endpoint->pulled(ws, bytes);
+    bool is_cut = ws->endpoint->pulled(ws, bytes);
+
+    if (ws->held && !ws->is_unsettled && !is_cut)
+        dx_ws_settle(ws);
+    return is_cut;
 }
 
 /* Silence for ping_ms: a ping. Silence for pong_ms more: the peer is gone. While we do not listen,
@@ -276,6 +357,7 @@ static void on_deadline(dx_conn *conn)
 static void session_free(dx_ws *ws)
 {
     dx_ws_drop_message(ws);
+    free(ws->held);
     dx_ws_contexts_free(ws->contexts);
     drop_late_pong(ws);
     dx_pool_give(&ws->worker->sessions, ws);

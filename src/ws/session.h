@@ -48,10 +48,12 @@ typedef struct dx_ws_endpoint {
     dx_ws_config config;
     const dx_bytes *subprotocols; /* known here, borrowed; at most 32 */
     size_t subprotocols_count;
-    /* Frames to be sent from somewhere else than the queue, as in dx_conn_ops; may be NULL. Asked for
-     * MORE only while the session is open. */
-    uint32_t (*pull)(dx_ws *ws, dx_conn_part part, struct iovec *iov, uint32_t max);
-    void (*pulled)(dx_ws *ws, size_t bytes);
+    /* Frames to be sent from somewhere else than the queue, as in dx_conn_ops; may be NULL. */
+    uint32_t (*pull)(dx_ws *ws, struct iovec *iov, uint32_t max);
+    bool (*pulled)(dx_ws *ws, size_t bytes);
+    /* Our Close is queued, or there will be none: nothing more may be pulled but the rest of a message
+     * sent in part. Called once; may be NULL if `pull` is. */
+    void (*ending)(dx_ws *ws);
     /* The last call, after `close` and when nothing is in flight any more; may be NULL. */
     void (*freed)(dx_ws *ws);
 } dx_ws_endpoint;
@@ -74,6 +76,7 @@ typedef enum dx_ws_state {
 } dx_ws_state;
 
 struct dx_ws_contexts; /* the zlib states of a session with takeover */
+struct dx_ws_held;     /* an event that waits until the session is settled */
 
 struct dx_ws {
     dx_conn *conn;
@@ -82,6 +85,7 @@ struct dx_ws {
     void *user;
     dx_buffer *message; /* the pieces of the message under way */
     struct dx_ws_contexts *contexts;
+    struct dx_ws_held *held;
     uint8_t *late_pong; /* size and payload of the Pong that waits until the queue has left */
     dx_ws_reader reader;
     uint32_t heard_ms;   /* loop time, modulo 2^32, of the last byte that came */
@@ -91,7 +95,7 @@ struct dx_ws {
     uint8_t subprotocol; /* index + 1; 0: none */
     uint8_t send_bits;   /* window for compressing; 0: not negotiated */
     uint8_t pongs_count; /* queued since the peer stopped reading */
-    bool is_pinged, is_told;
+    bool is_pinged, is_told, is_unsettled;
     bool is_room_owed; /* a send was answered DX_SEND_BUSY */
 };
 
@@ -113,6 +117,14 @@ static inline void dx_ws_wake(dx_ws *ws)
 {
     dx_conn_wake(ws->conn);
 }
+
+/* What the peer sent is still being worked on elsewhere: a Ping, a Close or a fault behind it waits for
+ * dx_ws_settle, so that its answer does not overtake what the messages bring about. */
+static inline void dx_ws_unsettle(dx_ws *ws)
+{
+    ws->is_unsettled = true;
+}
+void dx_ws_settle(dx_ws *ws);
 
 static inline bool dx_ws_is_open(const dx_ws *ws)
 {
