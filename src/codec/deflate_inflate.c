@@ -55,10 +55,7 @@ static void begin_stream(dx_inflater *f)
 
 void dx_inflater_begin(dx_inflater *inflater, bool keep_window, size_t bytes_max)
 {
-    if (keep_window && inflater->is_between) {
-        if (inflater->is_stream_ended)
-            begin_stream(inflater);
-    } else {
+    if (!keep_window || !inflater->is_between) {
         int code = inflateReset(&inflater->zlib);
         dx_assert(code == Z_OK);
         inflater->is_stream_ended = false;

@@ -31,7 +31,7 @@ TEST("RFC 4648 §3 what is not strict is refused and changes nothing")
 {
     static const char *const bad[] = {
         "Z",    "Zg",   "Zg=",  "Zh==", /* unused bits */
-        "Zm9=", "====", "Z===", "=Zg=", "Zg==Zg==", "Zm 8", "Zm8\n", "Zm_v", "Zm-v", "Zm9v=", "Zm9v====",
+        "Zm9=", "====", "Z===", "A===", "=Zg=", "Zg==Zg==", "Zm 8", "Zm8\n", "Zm_v", "Zm-v", "Zm9v=", "Zm9v====",
     };
     for (size_t i = 0; i < DX_COUNT(bad); i++) {
         uint8_t out[16];
@@ -39,6 +39,16 @@ TEST("RFC 4648 §3 what is not strict is refused and changes nothing")
         if (dx_base64_read(dx_bytes_of(bad[i]), out, sizeof out, &size))
             TAP_FAIL("%s was read", bad[i]);
         CHECK_INT(size, 99);
+    }
+}
+
+TEST("RFC 4648 §4 a text that is no multiple of four is refused, whatever follows it in memory")
+{
+    for (size_t size = 1; size < 12; size++) {
+        uint8_t out[16];
+        size_t got = 0;
+        bool fine = dx_base64_read(dx_bytes_at("Zm9vYmFyZm9v", size), out, sizeof out, &got);
+        CHECK_INT(fine, size % 4 == 0);
     }
 }
 

@@ -13,12 +13,20 @@ static bool is_hex(uint8_t c)
     return is_digit(c) || (dx_ascii_lower(c) >= 'a' && dx_ascii_lower(c) <= 'f');
 }
 
-/* unreserved and sub-delims */
+#define B(c) ((uint64_t)1 << ((c)&63))
+
+/* unreserved and sub-delims, as two rows of bits: every request has a Host to check. */
 static bool is_name_byte(uint8_t c)
 {
-    return is_digit(c) || (dx_ascii_lower(c) >= 'a' && dx_ascii_lower(c) <= 'z') ||
-           (c > ' ' && c < 0x7f && strchr("-._~!$&'()*+,;=", c) != NULL);
+    const uint64_t digits = B('9') * 2 - B('0');
+    const uint64_t letters = B('Z') * 2 - B('A') + (B('z') * 2 - B('a'));
+    const uint64_t low = digits | B('-') | B('.') | B('!') | B('$') | B('&') | B('\'') | B('(') |
+                         B(')') | B('*') | B('+') | B(',') | B(';') | B('=');
+    const uint64_t high = letters | B('_') | B('~');
+    return c < 0x80 && ((c < 0x40 ? low : high) >> (c & 63) & 1);
 }
+
+#undef B
 
 static bool is_reg_name(dx_bytes in)
 {

@@ -174,7 +174,7 @@ dx_ws_refusal dx_ws_answer_check(const dx_ws_answer *answer, const char key[DX_W
         return DX_WS_REFUSED_ANSWER_SUBPROTOCOL;
     if (answer->subprotocol.count == 1) {
         chosen = dx_bytes_trim(answer->subprotocol.at[0]);
-        if (chosen.size == 0 || !has(asked, asked_count, chosen))
+        if (!has(asked, asked_count, chosen))
             return DX_WS_REFUSED_ANSWER_SUBPROTOCOL;
     }
     *subprotocol = chosen;

@@ -400,6 +400,30 @@ TEST("RFC 9112 §9.2 bytes that answer nothing end the connection")
     check_new_connection(OK_LINE "Content-Length: 0\r\n\r\n" OK_LINE "Content-Length: 0\r\n\r\n", false, true);
 }
 
+TEST("RFC 9112 §9.2 a response to nothing is not taken for that to the next request")
+{
+    scene s;
+
+    scene_init(&s);
+    scene_send(&s, "GET", (dx_bytes){NULL, 0}, true);
+    peer_await(&s, "\r\n\r\n");
+    int old = s.peer;
+    s.peer = -1;
+    s.sends_again = true; /* from done, before anything else is read */
+    static const char answers[] = OK_LINE "Content-Length: 0\r\n\r\n" OK_LINE "Content-Length: 0\r\n\r\n";
+    CHECK_INT(send(old, answers, sizeof answers - 1, MSG_NOSIGNAL), sizeof answers - 1);
+    run_until_told(&s);
+    s.asked.size = 0;
+    CHECK_INT(s.dones_count, 1);
+    s.dones_count = 0;
+    peer_await(&s, "\r\n\r\n"); /* on another connection */
+    peer_say(&s, DX_BYTES("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"));
+    run_until_told(&s);
+    CHECK_INT(s.code, 404);
+    close(old);
+    scene_deinit(&s);
+}
+
 /* ---- large bodies ----------------------------------------------------------------------------- */
 
 enum { LARGE_BYTES = 200000 };
@@ -422,8 +446,10 @@ TEST("RFC 9110 §10.1.1 a large body waits for 100 Continue")
     scene_init(&s);
     send_large(&s);
     size_t head = s.asked.size;
+    uint64_t began = dx_loop_now_ms(s.loop);
     peer_say(&s, DX_BYTES("HTTP/1.1 100 Continue\r\n\r\n"));
     peer_await(&s, "end");
+    CHECK(dx_loop_now_ms(s.loop) - began < 900); /* not because it grew tired of waiting */
     CHECK_INT(s.asked.size, head + LARGE_BYTES);
     peer_say(&s, DX_BYTES(OK_LINE "Content-Length: 0\r\n\r\n"));
     run_until_told(&s);
@@ -444,7 +470,8 @@ TEST("RFC 9110 §10.1.1 a server that does not want it is heard, and gets no bod
     CHECK_INT(s.dones_count, 1);
     CHECK_BYTES(dx_buffer_view(&s.body), "no!");
     run_turns(&s, 5);
-    peer_read(&s);
+    char byte;
+    CHECK_INT(recv(s.peer, &byte, 1, 0), 0); /* announced and not sent: nothing else can follow */
     CHECK_INT(s.asked.size, head);
     scene_deinit(&s);
 }

@@ -6,7 +6,7 @@
 #include "tests/tap.h"
 
 #include <stdio.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #define CHECK_FIELD(response, name, want) CHECK_BYTES(served_field(&(response), name), want)
 
@@ -385,6 +385,25 @@ TEST("§8.8.3.3 each coding has its own tag, and is not modified by its own tag 
     snprintf(fields, sizeof fields, "Accept-Encoding: gzip\r\nIf-None-Match: %.*s\r\n",
              DX_FORMAT(served_field(&plain, "ETag")));
     CHECK_INT(files_code(&f, "GET /page.html", fields), 200);
+    served_response_deinit(&plain);
+    served_response_deinit(&gzip);
+    files_served_deinit(&f);
+}
+
+TEST("§8.8.3.3 also where the sibling is the same file by another name")
+{
+    files_served f;
+    served_response plain, gzip;
+    char from[128], to[128];
+
+    files_served_init(&f);
+    snprintf(from, sizeof from, "%s/www/hello.txt", f.dir);
+    snprintf(to, sizeof to, "%s/www/hello.txt.gz", f.dir);
+    CHECK_INT(link(from, to), 0);
+    files_ask(&f, "GET /hello.txt", "", &plain);
+    files_ask(&f, "GET /hello.txt", "Accept-Encoding: gzip\r\n", &gzip);
+    CHECK_FIELD(gzip, "Content-Encoding", "gzip");
+    CHECK(!dx_bytes_equal(served_field(&plain, "ETag"), served_field(&gzip, "ETag")));
     served_response_deinit(&plain);
     served_response_deinit(&gzip);
     files_served_deinit(&f);

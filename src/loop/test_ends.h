@@ -41,6 +41,21 @@ bool io_uring_works(void);
     }                                                                                              \
     static void TAP_JOIN(loop_body_, __LINE__)(void)
 
+/* Like TEST; skipped where io_uring does not work. */
+#define URING_TEST(sentence)                                                                       \
+    static void TAP_JOIN(loop_uring_, __LINE__)(void);                                             \
+    __attribute__((constructor)) static void TAP_JOIN(loop_add_, __LINE__)(void)                   \
+    {                                                                                              \
+        static tap_test test = {sentence, TAP_JOIN(loop_uring_, __LINE__), NULL};                  \
+        if (!io_uring_works())                                                                     \
+            test.name = sentence " # SKIP io_uring does not work here", test.run = skip_test;      \
+        *tap_last = &test;                                                                         \
+        tap_last = &test.next;                                                                     \
+    }                                                                                              \
+    static void TAP_JOIN(loop_uring_, __LINE__)(void)
+
+void skip_test(void);
+
 /* A loop of the backend under test; aborts if there is none. */
 dx_loop *new_loop(void);
 

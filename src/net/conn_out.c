@@ -318,8 +318,10 @@ void dx_conn_on_sent(dx_io *io, size_t sent, dx_err err)
         return;
     }
     out_consume(c, out);
-    if (c->flight_pulled > 0)
+    if (c->flight_pulled > 0) {
+        c->is_pull_cut = false;
         c->is_pull_cut = c->ops->pulled(c, pulled);
+    }
     if (c->state == DX_CONN_CLOSED)
         return;
     if (sent < given) {

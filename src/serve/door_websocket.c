@@ -80,8 +80,9 @@ static door *door_of(dx_subscriber *sub)
 /* All it sent is in the log, and what comes back of it is in the feed: now answers may follow. */
 static void settle_if_done(door *d)
 {
-    bool is_awaited = d->sub.state == DX_SUBSCRIBER_LIVE && d->sub.origin == 0 &&
-                      (int32_t)((uint32_t)dx_topic_next(d->topic) - d->appended) <= 0;
+    bool is_there = d->sub.state == DX_SUBSCRIBER_LIVE &&
+                    (int32_t)((uint32_t)dx_topic_next(d->topic) - d->appended) > 0;
+    bool is_awaited = d->sub.state != DX_SUBSCRIBER_STOPPED && d->sub.origin == 0 && !is_there;
 
     if (!d->is_unsettled || d->appends_count > 0 || is_awaited)
         return;
@@ -97,6 +98,11 @@ static void raw_wake(dx_subscriber *sub)
 
     settle_if_done(d); /* the answer takes what is here along, in front of it */
     dx_conn_flush(ws->conn);
+}
+
+static void raw_live(dx_subscriber *sub)
+{
+    settle_if_done(door_of(sub));
 }
 
 static void raw_fell_behind(dx_subscriber *sub, dx_bytes rest)
@@ -145,6 +151,7 @@ static const dx_encoding raw_encoding = {
     .bound = raw_bound,
     .write = raw_write,
     .wake = raw_wake,
+    .live = raw_live,
     .fell_behind = raw_fell_behind,
     .page = raw_page,
     .gap = raw_gap,
@@ -294,6 +301,8 @@ static bool on_pulled(dx_ws *ws, size_t bytes)
     door *d = ws->user;
     bool is_cut = dx_subscriber_pulled(&d->sub, bytes);
 
+    if (!is_cut)
+        settle_if_done(d);
     if (dx_subscriber_is_behind(&d->sub))
         dx_ws_wake(ws);
     return is_cut;

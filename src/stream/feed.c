@@ -167,14 +167,16 @@ static void all_fall_behind(dx_feed *f)
     }
 }
 
-/* The window is full: drops the oldest blocks. Who still needs them falls behind. */
+/* The window is full: drops the oldest blocks, of those that all have been offered. Who still needs
+ * them falls behind. */
 static void evict(dx_feed *f)
 {
     uint64_t head = f->head;
 
     if (f->tail - f->head <= f->window_bytes || f->in_flight_count > 0)
         return;
-    for (dx_feed_block *b = f->first; b->next && f->tail - head > f->window_bytes; b = b->next)
+    for (dx_feed_block *b = f->first;
+         b->next && b->begin + b->size <= f->offered && f->tail - head > f->window_bytes; b = b->next)
         head = b->begin + b->size;
     if (head == f->head)
         return;
@@ -232,6 +234,7 @@ static void become_live(dx_feed *f, dx_subscriber *sub, uint64_t position)
         f->behind_count++;
         dx_task_queue(f->loop, &f->flush);
     }
+    f->encoding->live(sub);
 }
 
 /* Who has read the log further than the feed had come joins as soon as it gets there. */
@@ -261,7 +264,6 @@ static void feed_append(dx_feed *f, const dx_message *message)
         release_if_sent(f);
     } else {
         f->behind_count = f->live_count;
-        evict(f);
         dx_task_queue(f->loop, &f->flush);
     }
     f->next_sequence = message->sequence + 1;
@@ -282,9 +284,10 @@ static void feed_on_flush(dx_task *task)
     dx_feed *f = DX_CONTAINER(task, dx_feed, flush);
     uint32_t served = 0;
 
-    evict(f);
-    if (dx_list_is_empty(&f->cursor))
+    if (dx_list_is_empty(&f->cursor)) {
+        f->offering = f->tail;
         dx_list_insert_before(f->live.next, &f->cursor);
+    }
     while (f->cursor.next != &f->live && served++ < FLUSH_COUNT_MAX) {
         dx_list *next = f->cursor.next;
         dx_subscriber *sub = DX_CONTAINER(next, dx_subscriber, link);
@@ -293,10 +296,13 @@ static void feed_on_flush(dx_task *task)
         if (sub->position < f->tail && !sub->is_in_flight)
             f->encoding->wake(sub);
     }
-    if (f->cursor.next != &f->live)
+    if (f->cursor.next != &f->live) {
         dx_task_queue(f->loop, &f->flush);
-    else
+    } else {
         dx_list_remove(&f->cursor);
+        f->offered = f->offering;
+        evict(f);
+    }
     release_if_sent(f);
 }
 

@@ -26,6 +26,8 @@ typedef struct dx_encoding {
     size_t (*write)(const dx_feed *feed, const dx_message *message, uint8_t *to);
     /* There is something to pull: send it now. */
     void (*wake)(dx_subscriber *sub);
+    /* It has caught up: what follows comes from the feed. */
+    void (*live)(dx_subscriber *sub);
     /* The subscriber fell out of the feed in the middle of a message: `rest` is the end of it (borrowed),
      * to be sent before anything else. It goes on with dx_subscriber_continue when there is room. */
     void (*fell_behind)(dx_subscriber *sub, dx_bytes rest);
@@ -88,6 +90,8 @@ struct dx_feed {
     uint32_t behind_count; /* live ones whose position is before `tail` */
     dx_feed_block *first, *last;
     uint64_t head, tail; /* positions: of the first byte that is kept, behind the last */
+    uint64_t offered;       /* up to here every live one was woken for it at least once */
+    uint64_t offering;      /* what `offered` will be when the cursor has reached the end */
     uint64_t next_sequence; /* of the message that comes next */
     dx_feed_entry *entries; /* a ring: entries_first, entries_count of entries_capacity */
     uint32_t entries_first, entries_count, entries_capacity;

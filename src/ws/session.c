@@ -135,11 +135,11 @@ void dx_ws_fail_memory(dx_ws *ws)
 
 void dx_ws_close(dx_ws *ws, uint16_t code, dx_bytes reason)
 {
-    if (ws->state != DX_WS_OPEN)
+    if (ws->state != DX_WS_OPEN || !dx_conn_is_open(ws->conn))
         return;
     send_close(ws, code, reason);
     session_enter(ws, DX_WS_CLOSE_SENT);
-    dx_conn_resume(ws->conn); /* the peer's Close has to be read */
+    dx_ws_resume(ws); /* the peer's Close has to be read */
     dx_conn_set_deadline(ws->conn, ws->endpoint->config.close_ms);
 }
 
@@ -253,7 +253,8 @@ void dx_ws_settle(dx_ws *ws)
         return;
     ws->held = NULL;
     if (ws->state != DX_WS_CLOSED) {
-        dx_conn_resume(ws->conn);
+        if (!ws->is_paused)
+            dx_conn_resume(ws->conn);
         on_event(ws, &held->event);
     }
     free(held);
@@ -446,13 +447,16 @@ void dx_ws_worker_deinit(dx_ws_worker *worker)
 
 void dx_ws_pause(dx_ws *ws)
 {
-    if (ws->state == DX_WS_OPEN)
-        dx_conn_pause(ws->conn);
+    if (ws->state != DX_WS_OPEN)
+        return;
+    ws->is_paused = true;
+    dx_conn_pause(ws->conn);
 }
 
 void dx_ws_resume(dx_ws *ws)
 {
-    if (ws->state != DX_WS_CLOSED)
+    ws->is_paused = false;
+    if (ws->state != DX_WS_CLOSED && ws->held == NULL)
         dx_conn_resume(ws->conn);
 }
 

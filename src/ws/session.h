@@ -97,6 +97,7 @@ struct dx_ws {
     uint8_t pongs_count; /* queued since the peer stopped reading */
     bool is_pinged, is_told, is_unsettled;
     bool is_room_owed; /* a send was answered DX_SEND_BUSY */
+    bool is_paused;    /* by dx_ws_pause; `held` pauses, too */
 };
 
 void dx_ws_worker_init(dx_ws_worker *worker, dx_net *net);
