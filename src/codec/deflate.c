@@ -107,7 +107,7 @@ static z_stream *state_for(dx_deflater *d, unsigned window_bits, size_t size)
     if (d->keeps)
         return d->states[0][0];
     while (size > classes[class].bytes_max)
-        class++;
+        class ++;
     int bits = usable_bits(window_bits);
     bits = bits < classes[class].bits ? bits : classes[class].bits;
     z_stream **state = &d->states[class][bits - BITS_MIN];

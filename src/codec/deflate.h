@@ -19,10 +19,10 @@
 typedef struct dx_inflater dx_inflater;
 
 typedef enum dx_inflate_status {
-    DX_INFLATE_DONE,      /* the input was taken, all that it stands for is in the output; with `last`,
+    DX_INFLATE_DONE, /* the input was taken, all that it stands for is in the output; with `last`,
                              the message is over */
-    DX_INFLATE_FULL,      /* the output is full and there may be more: call again with more room */
-    DX_INFLATE_BAD,       /* not deflate, or cut in a block: DX_WS_FAULT_DEFLATE */
+    DX_INFLATE_FULL, /* the output is full and there may be more: call again with more room */
+    DX_INFLATE_BAD,  /* not deflate, or cut in a block: DX_WS_FAULT_DEFLATE */
     DX_INFLATE_TOO_LARGE, /* above the limit: DX_WS_FAULT_INFLATED_SIZE */
     DX_INFLATE_MEMORY,    /* out of memory */
 } dx_inflate_status;

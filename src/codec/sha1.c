@@ -26,7 +26,8 @@ static void add_block(uint32_t sum[5], const uint8_t block[BLOCK_BYTES])
     uint32_t w[80], a = sum[0], b = sum[1], c = sum[2], d = sum[3], e = sum[4];
 
     for (unsigned t = 0; t < 16; t++, block += 4)
-        w[t] = (uint32_t)block[0] << 24 | (uint32_t)block[1] << 16 | (uint32_t)block[2] << 8 | block[3];
+        w[t] = (uint32_t)block[0] << 24 | (uint32_t)block[1] << 16 | (uint32_t)block[2] << 8 |
+               block[3];
     for (unsigned t = 16; t < 80; t++)
         w[t] = turn_left(w[t - 3] ^ w[t - 8] ^ w[t - 14] ^ w[t - 16], 1);
     for (unsigned t = 0; t < 80; t++) {

@@ -7,8 +7,13 @@
 static const struct {
     const char *raw, *text;
 } vectors[] = {
-    {"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},        {"foo", "Zm9v"},
-    {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"},
+    {"", ""},
+    {"f", "Zg=="},
+    {"fo", "Zm8="},
+    {"foo", "Zm9v"},
+    {"foob", "Zm9vYg=="},
+    {"fooba", "Zm9vYmE="},
+    {"foobar", "Zm9vYmFy"},
     {"\xff\xef\xbe", "/+++"},
 };
 
@@ -30,8 +35,9 @@ TEST("RFC 4648 §10 the test vectors, both ways")
 TEST("RFC 4648 §3 what is not strict is refused and changes nothing")
 {
     static const char *const bad[] = {
-        "Z",    "Zg",   "Zg=",  "Zh==", /* unused bits */
-        "Zm9=", "====", "Z===", "A===", "=Zg=", "Zg==Zg==", "Zm 8", "Zm8\n", "Zm_v", "Zm-v", "Zm9v=", "Zm9v====",
+        "Z",    "Zg",    "Zg=",  "Zh==", /* unused bits */
+        "Zm9=", "====",  "Z===", "A===", "=Zg=",  "Zg==Zg==",
+        "Zm 8", "Zm8\n", "Zm_v", "Zm-v", "Zm9v=", "Zm9v====",
     };
     for (size_t i = 0; i < DX_COUNT(bad); i++) {
         uint8_t out[16];
@@ -71,7 +77,8 @@ TEST("every byte value survives, at every place of a group")
             size_t back_size = 0;
             raw[size - 1] = (uint8_t)value;
             dx_base64_write(dx_bytes_at(raw, size), text);
-            CHECK(dx_base64_read(dx_bytes_at(text, DX_BASE64_TEXT_SIZE(size)), back, 4, &back_size));
+            CHECK(
+                dx_base64_read(dx_bytes_at(text, DX_BASE64_TEXT_SIZE(size)), back, 4, &back_size));
             CHECK_MEM(back, back_size, raw, size);
         }
 }

@@ -22,11 +22,13 @@ static uint32_t random_below(uint32_t count)
 /* Texts that compress well, a little, and not at all. */
 static dx_bytes make_message(size_t size, unsigned kind)
 {
-    static const char words[] = "{\"symbol\":\"BTC-USD\",\"price\":64211.5,\"size\":0.0125,\"side\":\"buy\"},";
+    static const char words[] =
+        "{\"symbol\":\"BTC-USD\",\"price\":64211.5,\"size\":0.0125,\"side\":\"buy\"},";
     for (size_t i = 0; i < size; i++)
-        message[i] = kind == 0   ? (uint8_t)words[i % (sizeof words - 1)]
-                     : kind == 1 ? (uint8_t)(random_below(8) ? (uint8_t)words[i % 61] : random_below(256))
-                                 : (uint8_t)random_below(256);
+        message[i] = kind == 0 ? (uint8_t)words[i % (sizeof words - 1)]
+                     : kind == 1
+                         ? (uint8_t)(random_below(8) ? (uint8_t)words[i % 61] : random_below(256))
+                         : (uint8_t)random_below(256);
     return dx_bytes_at(message, size);
 }
 
@@ -126,14 +128,16 @@ TEST("RFC 7692 §7.2.3.4 BFINAL blocks in a row, also as the very last thing")
 {
     check_inflates(DX_BYTES("\xf3\x48\xcd\xc9\xc9\x07\x00\xf3\x48\xcd\xc9\xc9\x07\x00\x00"),
                    DX_BYTES("HelloHello"));
-    check_inflates(DX_BYTES("\xf3\x48\xcd\xc9\xc9\x07\x00"), DX_BYTES("Hello")); /* nothing behind it */
+    check_inflates(DX_BYTES("\xf3\x48\xcd\xc9\xc9\x07\x00"),
+                   DX_BYTES("Hello")); /* nothing behind it */
     check_inflates(DX_BYTES("\x03\x00\x03\x00\x03\x00\x00"), DX_BYTES(""));
     check_inflates(DX_BYTES("\x01"), DX_BYTES("")); /* BFINAL on the block whose end was left out */
 }
 
 TEST("RFC 7692 §7.2.3.5 two blocks in one message")
 {
-    check_inflates(DX_BYTES("\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00"), DX_BYTES("Hello"));
+    check_inflates(DX_BYTES("\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00"),
+                   DX_BYTES("Hello"));
 }
 
 TEST("RFC 7692 §7.2.3.6 an empty message is the octet 00; no octet at all is read as one too")
@@ -151,8 +155,9 @@ TEST("RFC 7692 §7.2.2 what is no deflate, or is cut inside a block, is a fault"
     check_bad(DX_BYTES("\xf2\x48\xcd\xc9"), DX_INFLATE_BAD);             /* cut */
     check_bad(DX_BYTES("\x00\x05\x00\xfa\xff\x48\x65"), DX_INFLATE_BAD); /* cut: the tail is data */
     check_bad(DX_BYTES("\xf3\x48\xcd\xc9\xc9\x07\x00\x07"), DX_INFLATE_BAD); /* behind BFINAL */
-    check_bad(DX_BYTES("\x4a\x04\x42\x00"), DX_INFLATE_BAD);             /* too far back */
-    check_bad(DX_BYTES("\xf2\x48\xcd\xc9\xc9\x07\x00\x00\x00\xff\xff"), DX_INFLATE_BAD); /* tail kept */
+    check_bad(DX_BYTES("\x4a\x04\x42\x00"), DX_INFLATE_BAD);                 /* too far back */
+    check_bad(DX_BYTES("\xf2\x48\xcd\xc9\xc9\x07\x00\x00\x00\xff\xff"),
+              DX_INFLATE_BAD); /* tail kept */
 }
 
 TEST("RFC 7692 §7.2.2 every front of a message is the message, or a fault, or an earlier end")
@@ -179,24 +184,35 @@ TEST("RFC 7692 §7.2.2 every front of a message is the message, or a fault, or a
     dx_deflater_free(d);
 }
 
+/* Bytes that come out of the front `in` of a message, in rooms of `room` bytes. */
+static size_t inflate_front(dx_inflater *f, dx_bytes in, size_t room)
+{
+    size_t used = 0;
+    dx_inflate_status status;
+
+    dx_inflater_begin(f, false, 2000);
+    do {
+        dx_span out = {back + used, room};
+        status = dx_inflate_piece(f, &in, false, &out);
+        used += room - out.size;
+    } while (status == DX_INFLATE_FULL);
+    CHECK_INT(status, DX_INFLATE_DONE);
+    return used;
+}
+
 TEST("all that a piece stands for is out before the next piece is asked for")
 {
     dx_deflater *d = new_deflater(0, 0);
     dx_inflater *f = new_inflater(15);
-    size_t size = 0, used = 0;
+    size_t size = 0;
     memset(message, 'x', 2000); /* long matches: much output for the last bits of input */
-    CHECK_INT(dx_deflate_message(d, 15, dx_bytes_at(message, 2000), (dx_span){packed, sizeof packed},
-                                 &size), DX_OK);
-    dx_bytes in = {packed, size};
-    dx_inflate_status status;
-    dx_inflater_begin(f, false, 2000);
-    do {
-        dx_span out = {back + used, 1};
-        status = dx_inflate_piece(f, &in, false, &out);
-        used += 1 - out.size;
-    } while (status == DX_INFLATE_FULL);
-    CHECK_INT(status, DX_INFLATE_DONE);
-    CHECK_INT(used, 2000);
+    CHECK_INT(dx_deflate_message(d, 15, dx_bytes_at(message, 2000),
+                                 (dx_span){packed, sizeof packed}, &size),
+              DX_OK);
+    for (size_t front = 0; front <= size; front++)
+        CHECK_INT(inflate_front(f, dx_bytes_at(packed, front), 1),
+                  inflate_front(f, dx_bytes_at(packed, front), 4000));
+    CHECK_INT(inflate_front(f, dx_bytes_at(packed, size), 1), 2000);
     dx_inflater_free(f);
     dx_deflater_free(d);
 }
@@ -214,9 +230,11 @@ TEST("RFC 7692 §8 the limit holds while inflating, to the byte")
             for (size_t o = 0; o < DX_COUNT(steps); o++) {
                 size_t size = 0, got = 0;
                 dx_bytes in = make_message(sizes[s], kind);
-                CHECK_INT(dx_deflate_message(d, 15, in, (dx_span){packed, sizeof packed}, &size), DX_OK);
+                CHECK_INT(dx_deflate_message(d, 15, in, (dx_span){packed, sizeof packed}, &size),
+                          DX_OK);
                 dx_inflater_begin(f, false, in.size);
-                CHECK_INT(inflate_all(f, dx_bytes_at(packed, size), 0, steps[o], &got), DX_INFLATE_DONE);
+                CHECK_INT(inflate_all(f, dx_bytes_at(packed, size), 0, steps[o], &got),
+                          DX_INFLATE_DONE);
                 CHECK_MEM(back, got, in.at, in.size);
                 dx_inflater_begin(f, false, in.size - 1);
                 CHECK_INT(inflate_all(f, dx_bytes_at(packed, size), steps[o], steps[o], &got),
@@ -234,8 +252,9 @@ TEST("RFC 7692 §8 16 MiB of zeros in 16 KiB stop at the limit")
     uint8_t *zeros = calloc(1, 16 << 20);
     size_t size = 0, got = 0;
 
-    CHECK_INT(dx_deflate_message(d, 15, dx_bytes_at(zeros, 16 << 20), (dx_span){packed, sizeof packed},
-                                 &size), DX_OK);
+    CHECK_INT(dx_deflate_message(d, 15, dx_bytes_at(zeros, 16 << 20),
+                                 (dx_span){packed, sizeof packed}, &size),
+              DX_OK);
     CHECK(size < 17000);
     dx_inflater_begin(f, false, 65536);
     CHECK_INT(inflate_all(f, dx_bytes_at(packed, size), 0, 0, &got), DX_INFLATE_TOO_LARGE);
@@ -262,7 +281,8 @@ TEST("§7.2.3.4 a message of nothing but empty BFINAL blocks costs no more than 
     clock_t start = clock();
     CHECK_INT(inflate_all(f, dx_bytes_at(packed, size + 4 + TOP), 0, 0, &got), DX_INFLATE_DONE);
     CHECK_INT(got, in.size);
-    CHECK((double)(clock() - start) / CLOCKS_PER_SEC < 2); /* 500,000 copies of 32 KiB take longer */
+    CHECK((double)(clock() - start) / CLOCKS_PER_SEC <
+          2); /* 500,000 copies of 32 KiB take longer */
     dx_deflater_free(d);
     dx_inflater_free(f);
 }
@@ -274,7 +294,8 @@ TEST("RFC 7692 §7.2.3.2 the example of a shared window")
     dx_inflater *f = new_inflater(15);
     size_t size = 0;
     dx_inflater_begin(f, true, 100);
-    CHECK_INT(inflate_all(f, DX_BYTES("\xf2\x48\xcd\xc9\xc9\x07\x00"), 1, 1, &size), DX_INFLATE_DONE);
+    CHECK_INT(inflate_all(f, DX_BYTES("\xf2\x48\xcd\xc9\xc9\x07\x00"), 1, 1, &size),
+              DX_INFLATE_DONE);
     dx_inflater_begin(f, true, 100);
     CHECK_INT(inflate_all(f, DX_BYTES("\xf2\x00\x11\x00\x00"), 1, 1, &size), DX_INFLATE_DONE);
     CHECK_MEM(back, size, "Hello", 5);
@@ -283,20 +304,23 @@ TEST("RFC 7692 §7.2.3.2 the example of a shared window")
     dx_inflater_free(f);
 }
 
-TEST("RFC 7692 §7.2.3.4 a message refers to what came before a BFINAL block, in and across messages")
+TEST(
+    "RFC 7692 §7.2.3.4 a message refers to what came before a BFINAL block, in and across messages")
 {
     dx_inflater *f = new_inflater(15);
     size_t size = 0;
     for (size_t i = 0; i < DX_COUNT(steps); i++) {
         dx_inflater_begin(f, i > 0, 100);
-        CHECK_INT(inflate_all(f, DX_BYTES("\xf3\x48\xcd\xc9\xc9\x07\x00\xf2\x00\x11\x00\x00"), steps[i],
-                              steps[i], &size), DX_INFLATE_DONE);
+        CHECK_INT(inflate_all(f, DX_BYTES("\xf3\x48\xcd\xc9\xc9\x07\x00\xf2\x00\x11\x00\x00"),
+                              steps[i], steps[i], &size),
+                  DX_INFLATE_DONE);
         CHECK_MEM(back, size, "HelloHello", 10);
         dx_inflater_begin(f, true, 100);
         CHECK_INT(inflate_all(f, DX_BYTES("\xf3\x48\xcd\xc9\xc9\x07\x00"), steps[i], 0, &size),
                   DX_INFLATE_DONE);
         dx_inflater_begin(f, true, 100);
-        CHECK_INT(inflate_all(f, DX_BYTES("\xf2\x00\x11\x00\x00"), steps[i], 1, &size), DX_INFLATE_DONE);
+        CHECK_INT(inflate_all(f, DX_BYTES("\xf2\x00\x11\x00\x00"), steps[i], 1, &size),
+                  DX_INFLATE_DONE);
         CHECK_MEM(back, size, "Hello", 5);
         dx_inflater_begin(f, true, 100);
         CHECK_INT(inflate_all(f, DX_BYTES(""), 0, 0, &size), DX_INFLATE_DONE);
@@ -315,7 +339,8 @@ TEST("a message that was left unfinished leaves nothing to the next one")
     dx_inflater_begin(f, true, 100);
     CHECK_INT(dx_inflate_piece(f, &in, false, &out), DX_INFLATE_DONE);
     dx_inflater_begin(f, true, 100);
-    CHECK_INT(inflate_all(f, DX_BYTES("\xf2\x48\xcd\xc9\xc9\x07\x00"), 0, 0, &size), DX_INFLATE_DONE);
+    CHECK_INT(inflate_all(f, DX_BYTES("\xf2\x48\xcd\xc9\xc9\x07\x00"), 0, 0, &size),
+              DX_INFLATE_DONE);
     CHECK_MEM(back, size, "Hello", 5);
     dx_inflater_free(f);
 }
@@ -328,7 +353,8 @@ TEST("RFC 7692 §7.1.1 a session with takeover on both sides, each window, in pi
         size_t with = 0, size = 0, got = 0;
         for (unsigned n = 0; n < 200; n++) {
             dx_bytes in = make_message(random_below(3000), n % 5 == 4 ? 2 : n % 2);
-            CHECK_INT(dx_deflate_message(d, 15, in, (dx_span){packed, sizeof packed}, &size), DX_OK);
+            CHECK_INT(dx_deflate_message(d, 15, in, (dx_span){packed, sizeof packed}, &size),
+                      DX_OK);
             with += n % 2 ? 0 : size;
             dx_inflater_begin(f, true, in.size);
             CHECK_INT(inflate_all(f, dx_bytes_at(packed, size), n % 7, n % 3 * 50, &got),
@@ -343,10 +369,11 @@ TEST("RFC 7692 §7.1.1 a session with takeover on both sides, each window, in pi
 
 /* ---- deflating -------------------------------------------------------------------------------- */
 
-TEST("RFC 7692 §7.2.1 messages of every class and window read back, also where only 8 bits are kept")
+TEST(
+    "RFC 7692 §7.2.1 messages of every class and window read back, also where only 8 bits are kept")
 {
-    static const size_t sizes[] = {0, 1, 2, 100, 250, 251, 257, 511, 1023, 1024, 1025, 8191, 8192, 8193,
-                                   40000, 300000};
+    static const size_t sizes[] = {0,    1,    2,    100,  250,  251,  257,   511,
+                                   1023, 1024, 1025, 8191, 8192, 8193, 40000, 300000};
     dx_deflater *d = new_deflater(0, 0);
     for (unsigned bits = 8; bits <= 15; bits++) {
         /* refuses what reaches further back, if the output is taken in small pieces */
@@ -355,8 +382,9 @@ TEST("RFC 7692 §7.2.1 messages of every class and window read back, also where 
             for (unsigned kind = 0; kind < 3; kind++) {
                 dx_bytes in = make_message(sizes[s], kind);
                 size_t size = 0, got = 0;
-                CHECK_INT(dx_deflate_message(d, bits, in, (dx_span){packed, dx_deflate_bound(in.size)},
-                                             &size), DX_OK);
+                CHECK_INT(dx_deflate_message(d, bits, in,
+                                             (dx_span){packed, dx_deflate_bound(in.size)}, &size),
+                          DX_OK);
                 dx_inflater_begin(f, false, in.size);
                 CHECK_INT(inflate_all(f, dx_bytes_at(packed, size), 0, 13, &got), DX_INFLATE_DONE);
                 CHECK_MEM(back, got, in.at, in.size);
@@ -378,7 +406,8 @@ TEST("RFC 7692 §7.1.2 a deflater of 8 bits never reaches back more than 256 byt
                 text[i] = in.at[i % distance];
             size_t size = 0, got = 0;
             CHECK_INT(dx_deflate_message(d, 8, dx_bytes_at(text, 4 * distance),
-                                         (dx_span){packed, sizeof packed}, &size), DX_OK);
+                                         (dx_span){packed, sizeof packed}, &size),
+                      DX_OK);
             dx_inflater_begin(f, true, 4 * distance);
             CHECK_INT(inflate_all(f, dx_bytes_at(packed, size), 0, 1, &got), DX_INFLATE_DONE);
             CHECK_MEM(back, got, text, 4 * distance);
@@ -391,15 +420,18 @@ TEST("RFC 7692 §7.1.2 a deflater of 8 bits never reaches back more than 256 byt
     }
 }
 
-TEST("RFC 7692 §7.2.3.6 an empty message is one octet 00, with and without takeover, again and again")
+TEST(
+    "RFC 7692 §7.2.3.6 an empty message is one octet 00, with and without takeover, again and again")
 {
     for (unsigned kept = 0; kept <= 15; kept += 15) {
         dx_deflater *d = new_deflater(0, kept);
         size_t size = 0;
         for (unsigned n = 0; n < 4; n++) {
-            CHECK_INT(dx_deflate_message(d, 15, (dx_bytes){NULL, 0}, (dx_span){packed, 9}, &size), DX_OK);
+            CHECK_INT(dx_deflate_message(d, 15, (dx_bytes){NULL, 0}, (dx_span){packed, 9}, &size),
+                      DX_OK);
             CHECK_MEM(packed, size, "\0", 1);
-            CHECK_INT(dx_deflate_message(d, 15, DX_BYTES("Hello"), (dx_span){packed, 100}, &size), DX_OK);
+            CHECK_INT(dx_deflate_message(d, 15, DX_BYTES("Hello"), (dx_span){packed, 100}, &size),
+                      DX_OK);
         }
         dx_deflater_free(d);
     }
@@ -414,7 +446,8 @@ TEST("RFC 7692 §7.2.3.2 with takeover a repeated message becomes small, without
     CHECK_INT(dx_deflate_message(keeps, 15, in, (dx_span){packed, sizeof packed}, &second), DX_OK);
     CHECK(first > 200 && second < 20);
     CHECK_INT(dx_deflate_message(forgets, 15, in, (dx_span){packed, sizeof packed}, &first), DX_OK);
-    CHECK_INT(dx_deflate_message(forgets, 15, in, (dx_span){packed, sizeof packed}, &second), DX_OK);
+    CHECK_INT(dx_deflate_message(forgets, 15, in, (dx_span){packed, sizeof packed}, &second),
+              DX_OK);
     CHECK_INT(first, second);
     dx_deflater_free(keeps);
     dx_deflater_free(forgets);
@@ -438,8 +471,9 @@ TEST("what does not fit is not sent, writes nothing past its room, and the defla
             CHECK_INT(size, 4711);
             free(out);
             /* a peer that keeps its window has seen nothing of it */
-            CHECK_INT(dx_deflate_message(d, 15, DX_BYTES("Hello, Hello, Hello"), (dx_span){packed, 99},
-                                         &got), DX_OK);
+            CHECK_INT(dx_deflate_message(d, 15, DX_BYTES("Hello, Hello, Hello"),
+                                         (dx_span){packed, 99}, &got),
+                      DX_OK);
             size_t after = 0;
             dx_inflater_begin(f, kept > 0, 1000);
             CHECK_INT(inflate_all(f, dx_bytes_at(packed, got), 0, 0, &after), DX_INFLATE_DONE);
@@ -456,11 +490,14 @@ TEST("the room that is asked for is exact: one byte less than the result and the
     for (size_t n = 1; n < 3000; n += 37) {
         dx_bytes in = make_message(n, (unsigned)n % 3);
         size_t size = 0, again = 0;
-        CHECK_INT(dx_deflate_message(d, 15, in, (dx_span){packed, dx_deflate_bound(n)}, &size), DX_OK);
-        CHECK_INT(dx_deflate_message(d, 15, in, (dx_span){packed, size + DX_DEFLATE_ROOM}, &again), DX_OK);
+        CHECK_INT(dx_deflate_message(d, 15, in, (dx_span){packed, dx_deflate_bound(n)}, &size),
+                  DX_OK);
+        CHECK_INT(dx_deflate_message(d, 15, in, (dx_span){packed, size + DX_DEFLATE_ROOM}, &again),
+                  DX_OK);
         CHECK_INT(again, size);
-        CHECK_INT(dx_deflate_message(d, 15, in, (dx_span){packed, size + DX_DEFLATE_ROOM - 1}, &again),
-                  DX_ERR_TOO_LARGE);
+        CHECK_INT(
+            dx_deflate_message(d, 15, in, (dx_span){packed, size + DX_DEFLATE_ROOM - 1}, &again),
+            DX_ERR_TOO_LARGE);
     }
     dx_deflater_free(d);
 }
@@ -523,7 +560,8 @@ TEST("an allocation that fails is an answer, at every place, and nothing leaks")
         CHECK(err == DX_OK || err == DX_ERR_MEMORY);
         failures += err != DX_OK;
         if (d != NULL) { /* works again once there is memory */
-            CHECK_INT(dx_deflate_message(d, 15, in, (dx_span){packed, sizeof packed}, &size), DX_OK);
+            CHECK_INT(dx_deflate_message(d, 15, in, (dx_span){packed, sizeof packed}, &size),
+                      DX_OK);
             dx_inflater_begin(f, false, in.size);
             CHECK_INT(inflate_all(f, dx_bytes_at(packed, size), 0, 0, &size), DX_INFLATE_DONE);
         }

@@ -8,9 +8,18 @@
 static bool is_legal(unsigned code) /* §7.4.1, §7.4.2 and the registry, number by number */
 {
     switch (code) {
-    case 1000: case 1001: case 1002: case 1003:
-    case 1007: case 1008: case 1009: case 1010: case 1011: case 1012: case 1013: case 1014:
-        return true;
+    case 1000:
+    case 1001:
+    case 1002:
+    case 1003:
+    case 1007:
+    case 1008:
+    case 1009:
+    case 1010:
+    case 1011:
+    case 1012:
+    case 1013:
+    case 1014: return true;
     }
     return code >= 3000 && code < 5000;
 }
@@ -50,7 +59,9 @@ TEST("RFC 6455 §5.5.1 the reason is a view and must be UTF-8")
     CHECK_BYTES(reason, "gr\xc3\xbc\xc3\x9f");
     CHECK_INT(dx_ws_close_read(DX_BYTES("\x03\xe8\xed\xa0\x80"), &code, &reason),
               DX_WS_FAULT_CLOSE_REASON);
-    CHECK_INT(dx_ws_close_read(DX_BYTES("\x03\xe8" "a\xc3"), &code, &reason),
+    CHECK_INT(dx_ws_close_read(DX_BYTES("\x03\xe8"
+                                        "a\xc3"),
+                               &code, &reason),
               DX_WS_FAULT_CLOSE_REASON);
     CHECK_INT(dx_ws_fault_of(DX_WS_FAULT_CLOSE_REASON)->close_code, 1007);
 }
@@ -62,7 +73,10 @@ TEST("RFC 6455 §5.5.1 what is written reads back")
     dx_bytes reason;
     size_t size = dx_ws_close_write(payload, 4409, DX_BYTES("conflict"));
 
-    CHECK_MEM(payload, size, "\x11\x39" "conflict", 10);
+    CHECK_MEM(payload, size,
+              "\x11\x39"
+              "conflict",
+              10);
     CHECK_INT(dx_ws_close_read(dx_bytes_at(payload, size), &code, &reason), DX_WS_OK);
     CHECK_INT(code, 4409);
     CHECK_INT(dx_ws_close_write(payload, DX_WS_CLOSE_NO_CODE, DX_BYTES("not sent")), 0);
@@ -89,7 +103,10 @@ TEST("RFC 6455 §5.5 a long reason is cut between code points, at 123 bytes at m
 TEST("RFC 6455 §8.1 of a reason that is not UTF-8 the good front is sent")
 {
     uint8_t payload[DX_WS_CONTROL_BYTES_MAX];
-    CHECK_INT(dx_ws_close_write(payload, 1000, DX_BYTES("abc\xff" "def")), 5);
+    CHECK_INT(dx_ws_close_write(payload, 1000,
+                                DX_BYTES("abc\xff"
+                                         "def")),
+              5);
     CHECK_INT(dx_ws_close_write(payload, 1000, DX_BYTES("abc\xe2\x82")), 5);
 }
 

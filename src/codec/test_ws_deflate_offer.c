@@ -25,8 +25,8 @@ static const char *accept(const char *line, const char *line2, const dx_ws_defla
     if (dx_ws_deflate_accept(offered, policy, &params, &answer) != DX_WS_DEFLATE_ACCEPTED)
         return "none";
     snprintf(text, sizeof text, "%.*s | %s%s%u/%u", (int)answer.size, answer.at,
-             params.server_takeover ? "S" : "", params.client_takeover ? "C" : "", params.server_bits,
-             params.client_bits);
+             params.server_takeover ? "S" : "", params.client_takeover ? "C" : "",
+             params.server_bits, params.client_bits);
     return text;
 }
 
@@ -53,10 +53,12 @@ TEST("RFC 7692 §7.1.2.1 server_max_window_bits is answered, not above what was 
                  PMD "; server_max_window_bits=10 | SC10/15");
     CHECK_ACCEPT(PMD "; server_max_window_bits=15", &keeps,
                  PMD "; server_max_window_bits=15 | SC15/15");
-    CHECK_ACCEPT(PMD "; server_max_window_bits=9", &keeps, PMD "; server_max_window_bits=9 | SC9/15");
+    CHECK_ACCEPT(PMD "; server_max_window_bits=9", &keeps,
+                 PMD "; server_max_window_bits=9 | SC9/15");
     CHECK_ACCEPT(PMD "; server_max_window_bits=12", &small,
                  PMD "; server_max_window_bits=10 | SC10/15");
-    CHECK_ACCEPT(PMD "; server_max_window_bits=9", &small, PMD "; server_max_window_bits=9 | SC9/15");
+    CHECK_ACCEPT(PMD "; server_max_window_bits=9", &small,
+                 PMD "; server_max_window_bits=9 | SC9/15");
     CHECK_ACCEPT(PMD, &small, PMD "; server_max_window_bits=10 | SC10/15");
     CHECK_ACCEPT(PMD "; server_max_window_bits=8", &keeps, "none");
 }
@@ -69,28 +71,54 @@ TEST("RFC 7692 §7.1.2.2 client_max_window_bits is answered only if offered, and
     CHECK_ACCEPT(PMD "; client_max_window_bits=13", &small,
                  PMD "; server_max_window_bits=10; client_max_window_bits=11 | SC10/11");
     /* a client that says it stays below need not be told */
-    CHECK_ACCEPT(PMD "; client_max_window_bits=9", &small, PMD "; server_max_window_bits=10 | SC10/9");
+    CHECK_ACCEPT(PMD "; client_max_window_bits=9", &small,
+                 PMD "; server_max_window_bits=10 | SC10/9");
     CHECK_ACCEPT(PMD "; client_max_window_bits=8", &keeps, PMD " | SC15/8");
 }
 
 TEST("RFC 7692 §7 an offer with an unknown, repeated or wrong parameter is passed over")
 {
     static const char *const bad[] = {
-        PMD "; foo", PMD "; foo=1", PMD ";", PMD "; ;", PMD "; =1",
-        PMD SNCT SNCT, PMD CNCT CNCT, PMD SNCT "=1", PMD SNCT "=", PMD CNCT "=\"\"",
-        PMD "; server_max_window_bits", PMD "; server_max_window_bits=", PMD "; server_max_window_bits=7",
-        PMD "; server_max_window_bits=16", PMD "; server_max_window_bits=08",
-        PMD "; server_max_window_bits=010", PMD "; server_max_window_bits=+9",
-        PMD "; server_max_window_bits=1 0", PMD "; server_max_window_bits=0xa",
-        PMD "; server_max_window_bits=100", PMD "; server_max_window_bits=9; server_max_window_bits=9",
-        PMD "; server_max_window_bits=99999999999999999999", PMD "; server_max_window_bits=\"\"",
-        PMD "; server_max_window_bits=\"9", PMD "; server_max_window_bits=9\"",
-        PMD "; client_max_window_bits=", PMD "; client_max_window_bits=7",
-        PMD "; client_max_window_bits=16", PMD "; client_max_window_bits=09",
+        PMD "; foo",
+        PMD "; foo=1",
+        PMD ";",
+        PMD "; ;",
+        PMD "; =1",
+        PMD SNCT SNCT,
+        PMD CNCT CNCT,
+        PMD SNCT "=1",
+        PMD SNCT "=",
+        PMD CNCT "=\"\"",
+        PMD "; server_max_window_bits",
+        PMD "; server_max_window_bits=",
+        PMD "; server_max_window_bits=7",
+        PMD "; server_max_window_bits=16",
+        PMD "; server_max_window_bits=08",
+        PMD "; server_max_window_bits=010",
+        PMD "; server_max_window_bits=+9",
+        PMD "; server_max_window_bits=1 0",
+        PMD "; server_max_window_bits=0xa",
+        PMD "; server_max_window_bits=100",
+        PMD "; server_max_window_bits=9; server_max_window_bits=9",
+        PMD "; server_max_window_bits=99999999999999999999",
+        PMD "; server_max_window_bits=\"\"",
+        PMD "; server_max_window_bits=\"9",
+        PMD "; server_max_window_bits=9\"",
+        PMD "; client_max_window_bits=",
+        PMD "; client_max_window_bits=7",
+        PMD "; client_max_window_bits=16",
+        PMD "; client_max_window_bits=09",
         PMD "; client_max_window_bits; client_max_window_bits",
         PMD "; client_max_window_bits; client_max_window_bits=10",
-        PMD "; Server_No_Context_Takeover", PMD " server_no_context_takeover",
-        "x-webkit-deflate-frame", "permessage-deflat", "permessage-deflate2", "", ",,", ";", "\"" PMD "\"",
+        PMD "; Server_No_Context_Takeover",
+        PMD " server_no_context_takeover",
+        "x-webkit-deflate-frame",
+        "permessage-deflat",
+        "permessage-deflate2",
+        "",
+        ",,",
+        ";",
+        "\"" PMD "\"",
     };
     for (size_t i = 0; i < DX_COUNT(bad); i++)
         if (strcmp(accept(bad[i], NULL, &keeps), "none") != 0)
@@ -120,7 +148,8 @@ TEST("nothing offered, nothing answered")
 {
     dx_ws_deflate_params params = {.server_bits = 99};
     dx_ws_deflate_text text = {.size = 99};
-    CHECK_INT(dx_ws_deflate_accept((dx_ws_lines){NULL, 0}, &keeps, &params, &text), DX_WS_DEFLATE_NONE);
+    CHECK_INT(dx_ws_deflate_accept((dx_ws_lines){NULL, 0}, &keeps, &params, &text),
+              DX_WS_DEFLATE_NONE);
     CHECK(params.server_bits == 99 && text.size == 99);
 }
 
@@ -206,7 +235,8 @@ TEST("RFC 7692 §7.1 what our client offers, our server accepts, and our client 
         dx_ws_deflate_policy ours = {i & 1, (i & 2) != 0, (uint8_t)(i / 4 % 8 ? 8 + i / 4 % 8 : 0),
                                      (uint8_t)(i / 32 % 8 ? 8 + i / 32 % 8 : 0)};
         unsigned k = i / 256;
-        dx_ws_deflate_policy theirs = {k & 1, (k & 2) != 0, (uint8_t)(k / 4 % 8 ? 8 + k / 4 % 8 : 0),
+        dx_ws_deflate_policy theirs = {k & 1, (k & 2) != 0,
+                                       (uint8_t)(k / 4 % 8 ? 8 + k / 4 % 8 : 0),
                                        (uint8_t)(k / 32 % 8 ? 8 + k / 32 % 8 : 0)};
         dx_ws_deflate_text offer, answer;
         dx_ws_deflate_params server, client;
@@ -215,7 +245,8 @@ TEST("RFC 7692 §7.1 what our client offers, our server accepts, and our client 
         CHECK_INT(dx_ws_deflate_accept((dx_ws_lines){&line, 1}, &theirs, &server, &answer),
                   DX_WS_DEFLATE_ACCEPTED);
         line = dx_bytes_at(answer.at, answer.size);
-        CHECK_INT(dx_ws_deflate_check((dx_ws_lines){&line, 1}, &ours, &client), DX_WS_DEFLATE_ACCEPTED);
+        CHECK_INT(dx_ws_deflate_check((dx_ws_lines){&line, 1}, &ours, &client),
+                  DX_WS_DEFLATE_ACCEPTED);
         CHECK(server.server_takeover == client.server_takeover);
         CHECK(server.client_takeover == client.client_takeover);
         CHECK(server.server_bits == client.server_bits && server.client_bits == client.client_bits);

@@ -7,7 +7,8 @@
 #define LINES(...)                                                                                 \
     (dx_ws_lines)                                                                                  \
     {                                                                                              \
-        (const dx_bytes[]){__VA_ARGS__}, sizeof((const dx_bytes[]){__VA_ARGS__}) / sizeof(dx_bytes) \
+        (const dx_bytes[]){__VA_ARGS__},                                                           \
+            sizeof((const dx_bytes[]){__VA_ARGS__}) / sizeof(dx_bytes)                             \
     }
 #define NO_LINES ((dx_ws_lines){NULL, 0})
 #define KEY "dGhlIHNhbXBsZSBub25jZQ=="
@@ -18,7 +19,8 @@ TEST("RFC 9110 §5.6.1 a list runs over lines, blanks, empty elements and quoted
 {
     static const char *const want[] = {"a", "b c", "x=\"1,2\\\",3\"", "d", "open=\", e"};
     dx_ws_list list = {LINES(DX_BYTES(" a ,, b c\t,"), (dx_bytes){NULL, 0}, DX_BYTES(""),
-                             DX_BYTES("x=\"1,2\\\",3\" , d"), DX_BYTES(","), DX_BYTES("open=\", e")),
+                             DX_BYTES("x=\"1,2\\\",3\" , d"), DX_BYTES(","),
+                             DX_BYTES("open=\", e")),
                        {NULL, 0}};
     dx_bytes element;
     size_t count = 0;
@@ -48,8 +50,12 @@ static dx_ws_request good_request(void)
 {
     static const dx_bytes upgrade = DX_BYTES("websocket"), connection = DX_BYTES("Upgrade");
     static const dx_bytes key = DX_BYTES(KEY), version = DX_BYTES("13");
-    return (dx_ws_request){.is_get = true, .http_minor = 1, .upgrade = {&upgrade, 1},
-                           .connection = {&connection, 1}, .key = {&key, 1}, .version = {&version, 1}};
+    return (dx_ws_request){.is_get = true,
+                           .http_minor = 1,
+                           .upgrade = {&upgrade, 1},
+                           .connection = {&connection, 1},
+                           .key = {&key, 1},
+                           .version = {&version, 1}};
 }
 
 TEST("RFC 6455 §4.2.1 a good request is accepted")
@@ -82,7 +88,8 @@ TEST("RFC 6455 §4.2.1 Upgrade and Connection are lists, over lines, whatever th
     CHECK_REQUEST(r.upgrade = LINES(DX_BYTES("websockets")), DX_WS_REFUSED_NO_UPGRADE, 426);
     CHECK_REQUEST(r.upgrade = LINES(DX_BYTES("")), DX_WS_REFUSED_NO_UPGRADE, 426);
     CHECK_REQUEST(r.connection = LINES(DX_BYTES("keep-alive, UPGRADE")), DX_WS_ACCEPTED, 101);
-    CHECK_REQUEST(r.connection = LINES(DX_BYTES("keep-alive"), DX_BYTES("upgrade")), DX_WS_ACCEPTED, 101);
+    CHECK_REQUEST(r.connection = LINES(DX_BYTES("keep-alive"), DX_BYTES("upgrade")), DX_WS_ACCEPTED,
+                  101);
     CHECK_REQUEST(r.connection = LINES(DX_BYTES("keep-alive")), DX_WS_REFUSED_CONNECTION, 400);
     CHECK_REQUEST(r.connection = NO_LINES, DX_WS_REFUSED_CONNECTION, 400);
 }
@@ -108,10 +115,13 @@ TEST("RFC 6455 §4.2.1 the key is there once and is the base64 of 16 bytes")
     CHECK_REQUEST(r.key = NO_LINES, DX_WS_REFUSED_KEY_COUNT, 400);
     CHECK_REQUEST(r.key = LINES(DX_BYTES(KEY), DX_BYTES(KEY)), DX_WS_REFUSED_KEY_COUNT, 400);
     CHECK_REQUEST(r.key = LINES(DX_BYTES("")), DX_WS_REFUSED_KEY, 400);
-    CHECK_REQUEST(r.key = LINES(DX_BYTES("dGhlIHNhbXBsZSBub25j")), DX_WS_REFUSED_KEY, 400);     /* 15 */
-    CHECK_REQUEST(r.key = LINES(DX_BYTES("dGhlIHNhbXBsZSBub25jZWU=")), DX_WS_REFUSED_KEY, 400); /* 17 */
-    CHECK_REQUEST(r.key = LINES(DX_BYTES("dGhlIHNhbXBsZSBub25jZWVl")), DX_WS_REFUSED_KEY, 400); /* 18 */
-    CHECK_REQUEST(r.key = LINES(DX_BYTES("dGhlIHNhbXBsZSBub25jZR==")), DX_WS_REFUSED_KEY, 400); /* bits */
+    CHECK_REQUEST(r.key = LINES(DX_BYTES("dGhlIHNhbXBsZSBub25j")), DX_WS_REFUSED_KEY, 400); /* 15 */
+    CHECK_REQUEST(r.key = LINES(DX_BYTES("dGhlIHNhbXBsZSBub25jZWU=")), DX_WS_REFUSED_KEY,
+                  400); /* 17 */
+    CHECK_REQUEST(r.key = LINES(DX_BYTES("dGhlIHNhbXBsZSBub25jZWVl")), DX_WS_REFUSED_KEY,
+                  400); /* 18 */
+    CHECK_REQUEST(r.key = LINES(DX_BYTES("dGhlIHNhbXBsZSBub25jZR==")), DX_WS_REFUSED_KEY,
+                  400); /* bits */
     CHECK_REQUEST(r.key = LINES(DX_BYTES("dGhlIHNhbXBsZ_Bub25jZQ==")), DX_WS_REFUSED_KEY, 400);
     CHECK_REQUEST(r.key = LINES(DX_BYTES(" " KEY "\t")), DX_WS_ACCEPTED, 101);
 }
@@ -162,10 +172,14 @@ TEST("RFC 6455 §4.1 subprotocols that are no tokens, repeated, none or too many
     CHECK_BYTES(dx_bytes_of(choose(LINES(DX_BYTES("chat, a b")))), "untouched!");
     CHECK_BYTES(dx_bytes_of(choose(LINES(DX_BYTES("chat, \"q\"")))), "untouched!");
     CHECK_BYTES(dx_bytes_of(choose(LINES(DX_BYTES("chat"), DX_BYTES("x, chat")))), "untouched!");
-    CHECK_BYTES(dx_bytes_of(choose(LINES(DX_BYTES("1,2,3,4,5,6,7,8,9,a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,"
-                                                  "q,r,s,t,u,v,w")))), "");
-    CHECK_BYTES(dx_bytes_of(choose(LINES(DX_BYTES("1,2,3,4,5,6,7,8,9,a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,"
-                                                  "q,r,s,t,u,v,w,x")))), "untouched!");
+    CHECK_BYTES(
+        dx_bytes_of(choose(LINES(DX_BYTES("1,2,3,4,5,6,7,8,9,a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,"
+                                          "q,r,s,t,u,v,w")))),
+        "");
+    CHECK_BYTES(
+        dx_bytes_of(choose(LINES(DX_BYTES("1,2,3,4,5,6,7,8,9,a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,"
+                                          "q,r,s,t,u,v,w,x")))),
+        "untouched!");
 }
 
 TEST("a header of 100 KB is read in no time")
@@ -191,7 +205,9 @@ static dx_ws_answer good_answer(void)
 {
     static const dx_bytes upgrade = DX_BYTES("websocket"), connection = DX_BYTES("Upgrade");
     static const dx_bytes accept = DX_BYTES("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-    return (dx_ws_answer){.status = 101, .upgrade = {&upgrade, 1}, .connection = {&connection, 1},
+    return (dx_ws_answer){.status = 101,
+                          .upgrade = {&upgrade, 1},
+                          .connection = {&connection, 1},
                           .accept = {&accept, 1}};
 }
 
@@ -212,9 +228,11 @@ TEST("RFC 6455 §4.1 an answer is taken if it is 101 and made from our key")
     CHECK_ANSWER(a.status = 200, DX_WS_REFUSED_STATUS, "untouched");
     CHECK_ANSWER(a.upgrade = NO_LINES, DX_WS_REFUSED_ANSWER_UPGRADE, "untouched");
     CHECK_ANSWER(a.upgrade = LINES(DX_BYTES("h2c")), DX_WS_REFUSED_ANSWER_UPGRADE, "untouched");
-    CHECK_ANSWER(a.connection = LINES(DX_BYTES("close")), DX_WS_REFUSED_ANSWER_CONNECTION, "untouched");
+    CHECK_ANSWER(a.connection = LINES(DX_BYTES("close")), DX_WS_REFUSED_ANSWER_CONNECTION,
+                 "untouched");
     CHECK_ANSWER(a.accept = NO_LINES, DX_WS_REFUSED_ACCEPT, "untouched");
-    CHECK_ANSWER(a.accept = LINES(a.accept.at[0], a.accept.at[0]), DX_WS_REFUSED_ACCEPT, "untouched");
+    CHECK_ANSWER(a.accept = LINES(a.accept.at[0], a.accept.at[0]), DX_WS_REFUSED_ACCEPT,
+                 "untouched");
     CHECK_ANSWER(a.accept = LINES(DX_BYTES("s3pPLMBiTxaQ9kYGzzhZRbK+xOO=")), DX_WS_REFUSED_ACCEPT,
                  "untouched");
     CHECK_ANSWER(a.accept = LINES(DX_BYTES("S3PPLMBITXAQ9KYGZZHZRBK+XOO=")), DX_WS_REFUSED_ACCEPT,
@@ -224,10 +242,12 @@ TEST("RFC 6455 §4.1 an answer is taken if it is 101 and made from our key")
 TEST("RFC 6455 §4.1 a subprotocol is taken only if it was asked for")
 {
     CHECK_ANSWER(a.subprotocol = LINES(DX_BYTES("chat")), DX_WS_ACCEPTED, "chat");
-    CHECK_ANSWER(a.subprotocol = LINES(DX_BYTES("Chat")), DX_WS_REFUSED_ANSWER_SUBPROTOCOL, "untouched");
-    CHECK_ANSWER(a.subprotocol = LINES(DX_BYTES("")), DX_WS_REFUSED_ANSWER_SUBPROTOCOL, "untouched");
-    CHECK_ANSWER(a.subprotocol = LINES(DX_BYTES("chat, duplex.v1")), DX_WS_REFUSED_ANSWER_SUBPROTOCOL,
+    CHECK_ANSWER(a.subprotocol = LINES(DX_BYTES("Chat")), DX_WS_REFUSED_ANSWER_SUBPROTOCOL,
                  "untouched");
+    CHECK_ANSWER(a.subprotocol = LINES(DX_BYTES("")), DX_WS_REFUSED_ANSWER_SUBPROTOCOL,
+                 "untouched");
+    CHECK_ANSWER(a.subprotocol = LINES(DX_BYTES("chat, duplex.v1")),
+                 DX_WS_REFUSED_ANSWER_SUBPROTOCOL, "untouched");
     CHECK_ANSWER(a.subprotocol = LINES(DX_BYTES("chat"), DX_BYTES("chat")),
                  DX_WS_REFUSED_ANSWER_SUBPROTOCOL, "untouched");
 }

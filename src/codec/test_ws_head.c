@@ -35,22 +35,25 @@ static void check_fault(dx_bytes bytes, const dx_ws_rules *rules, dx_ws_status w
     for (size_t size = 0; size <= bytes.size; size++) {
         dx_ws_status status = read_prefix(bytes.at, size, rules, &head);
         if (status != (size < at ? DX_WS_MORE : want))
-            TAP_FAIL("%02x %02x...: status %d after %zu bytes, expected %d from %zu on", bytes.at[0],
-                     bytes.size > 1 ? bytes.at[1] : 0, (int)status, size, (int)want, at);
+            TAP_FAIL("%02x %02x...: status %d after %zu bytes, expected %d from %zu on",
+                     bytes.at[0], bytes.size > 1 ? bytes.at[1] : 0, (int)status, size, (int)want,
+                     at);
     }
 }
 
 TEST("RFC 6455 §5.7 the examples read")
 {
     dx_ws_head head;
-    CHECK_INT(read_prefix((const uint8_t *)"\x81\x85\x37\xfa\x21\x3d\x7f", 7, &server, &head), DX_WS_OK);
+    CHECK_INT(read_prefix((const uint8_t *)"\x81\x85\x37\xfa\x21\x3d\x7f", 7, &server, &head),
+              DX_WS_OK);
     CHECK(head.fin && !head.rsv1 && head.masked && head.opcode == DX_WS_TEXT);
     CHECK_INT(head.payload_size, 5);
     CHECK_MEM(head.mask, 4, "\x37\xfa\x21\x3d", 4);
     CHECK_INT(read_prefix((const uint8_t *)"\x82\x7e\x01\x00", 4, &client, &head), DX_WS_OK);
     CHECK(head.fin && !head.masked && head.opcode == DX_WS_BINARY);
     CHECK_INT(head.payload_size, 256);
-    CHECK_INT(read_prefix((const uint8_t *)"\x82\x7f\0\0\0\0\0\1\0\0", 10, &client, &head), DX_WS_OK);
+    CHECK_INT(read_prefix((const uint8_t *)"\x82\x7f\0\0\0\0\0\1\0\0", 10, &client, &head),
+              DX_WS_OK);
     CHECK_INT(head.payload_size, 65536);
 }
 
@@ -82,7 +85,8 @@ TEST("RFC 6455 §5.2 each first byte, with and without compression, inside and o
             want = DX_WS_FAULT_CONTINUATION_EXPECTED;
         dx_ws_status got = read_prefix(bytes, 2, &rules, &head);
         if (got != want)
-            TAP_FAIL("byte %02x deflate %d open %d: %d, expected %d", i & 0xff, deflate, open, got, want);
+            TAP_FAIL("byte %02x deflate %d open %d: %d, expected %d", i & 0xff, deflate, open, got,
+                     want);
         if (want != DX_WS_OK) /* known from the first byte alone */
             CHECK_INT(read_prefix(bytes, 1, &rules, &head), want);
     }
@@ -93,7 +97,9 @@ TEST("RFC 6455 §5.1 a server wants masks, a client wants none: known from the s
     check_fault(DX_BYTES("\x81\x05Hello"), &server, DX_WS_FAULT_UNMASKED, 2);
     check_fault(DX_BYTES("\x89\x00"), &server, DX_WS_FAULT_UNMASKED, 2);
     check_fault(DX_BYTES("\x81\x7e\x01\x00"), &server, DX_WS_FAULT_UNMASKED, 2);
-    check_fault(DX_BYTES("\x81\x85" "abcdHello"), &client, DX_WS_FAULT_MASKED, 2);
+    check_fault(DX_BYTES("\x81\x85"
+                         "abcdHello"),
+                &client, DX_WS_FAULT_MASKED, 2);
 }
 
 TEST("RFC 6455 §5.3 a mask of zeros is legal")
@@ -113,9 +119,11 @@ TEST("RFC 6455 §5.2 lengths in a longer form than they need are refused, as soo
 {
     check_fault(DX_BYTES("\x82\x7e\0\0"), &client, DX_WS_FAULT_LENGTH_NOT_MINIMAL, 4);
     check_fault(DX_BYTES("\x82\x7e\0\x7d"), &client, DX_WS_FAULT_LENGTH_NOT_MINIMAL, 4);
-    check_fault(DX_BYTES("\x82\x7f\0\0\0\0\0\0\xff\xff"), &client, DX_WS_FAULT_LENGTH_NOT_MINIMAL, 8);
+    check_fault(DX_BYTES("\x82\x7f\0\0\0\0\0\0\xff\xff"), &client, DX_WS_FAULT_LENGTH_NOT_MINIMAL,
+                8);
     check_fault(DX_BYTES("\x82\x7f\0\0\0\0\0\0\0\0"), &client, DX_WS_FAULT_LENGTH_NOT_MINIMAL, 8);
-    check_fault(DX_BYTES("\x82\xff\0\0\0\0\0\0\0\x05mask"), &server, DX_WS_FAULT_LENGTH_NOT_MINIMAL, 8);
+    check_fault(DX_BYTES("\x82\xff\0\0\0\0\0\0\0\x05mask"), &server, DX_WS_FAULT_LENGTH_NOT_MINIMAL,
+                8);
 }
 
 TEST("RFC 6455 §5.2 the top bit of a 64-bit length is refused with its first byte")
@@ -129,10 +137,12 @@ TEST("RFC 6455 §7.4.1 a length above the limit is refused with the first byte t
 {
     dx_ws_rules rules = {65536, DX_WS_CLIENT, false, false};
     dx_ws_head head;
-    check_fault(DX_BYTES("\x82\x7f\x7f\xff\xff\xff\xff\xff\xff\xff"), &rules, DX_WS_FAULT_MESSAGE_SIZE, 3);
+    check_fault(DX_BYTES("\x82\x7f\x7f\xff\xff\xff\xff\xff\xff\xff"), &rules,
+                DX_WS_FAULT_MESSAGE_SIZE, 3);
     check_fault(DX_BYTES("\x82\x7f\0\0\0\x01\0\0\0\0"), &rules, DX_WS_FAULT_MESSAGE_SIZE, 6);
     check_fault(DX_BYTES("\x82\x7f\0\0\0\0\0\x01\0\x01"), &rules, DX_WS_FAULT_MESSAGE_SIZE, 10);
-    CHECK_INT(read_prefix((const uint8_t *)"\x82\x7f\0\0\0\0\0\x01\0\0", 10, &rules, &head), DX_WS_OK);
+    CHECK_INT(read_prefix((const uint8_t *)"\x82\x7f\0\0\0\0\0\x01\0\0", 10, &rules, &head),
+              DX_WS_OK);
     rules.payload_bytes_max = 1000;
     check_fault(DX_BYTES("\x82\x7e\x04\0"), &rules, DX_WS_FAULT_MESSAGE_SIZE, 3);
     check_fault(DX_BYTES("\x82\x7e\x03\xe9"), &rules, DX_WS_FAULT_MESSAGE_SIZE, 4);
@@ -154,13 +164,15 @@ TEST("RFC 6455 §5.4 a limit on messages does not limit control frames")
 
 TEST("RFC 6455 §5.2 what is written is minimal and reads back, at every prefix not before its end")
 {
-    static const uint64_t sizes[] = {0,     1,     124,        125,        126,         127,
-                                     65534, 65535, 65536,      65537,      UINT32_MAX,  1ull << 32,
+    static const uint64_t sizes[] = {0,     1,     124,        125,        126,        127,
+                                     65534, 65535, 65536,      65537,      UINT32_MAX, 1ull << 32,
                                      255,   256,   (1u << 24), 1ull << 40, INT64_MAX};
     for (size_t s = 0; s < DX_COUNT(sizes); s++)
         for (unsigned bits = 0; bits < 8; bits++) {
-            dx_ws_head head = {sizes[s], DX_WS_TEXT, {0}, bits & 1, (bits & 2) != 0, (bits & 4) != 0};
-            dx_ws_rules rules = {UINT64_MAX, head.masked ? DX_WS_SERVER : DX_WS_CLIENT, true, false};
+            dx_ws_head head = {sizes[s], DX_WS_TEXT,      {0},
+                               bits & 1, (bits & 2) != 0, (bits & 4) != 0};
+            dx_ws_rules rules = {UINT64_MAX, head.masked ? DX_WS_SERVER : DX_WS_CLIENT, true,
+                                 false};
             uint8_t out[DX_WS_HEAD_BYTES_MAX];
             dx_ws_head back;
 

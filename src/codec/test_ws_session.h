@@ -118,8 +118,8 @@ static inline void ws_tell_event(ws_told *told, const dx_ws_event *event)
 
 /* The caller's loop over what is there: `block` holds the `size` bytes before `end` of the wire.
  * Gives how many are left. */
-static inline size_t ws_read_block(dx_ws_reader *r, const ws_session *s, uint8_t *block, size_t size,
-                                   ws_told *told)
+static inline size_t ws_read_block(dx_ws_reader *r, const ws_session *s, uint8_t *block,
+                                   size_t size, ws_told *told)
 {
     dx_span in = {block, size};
     dx_ws_event event;

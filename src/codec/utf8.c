@@ -26,7 +26,7 @@ static bool begin(dx_utf8 *state, uint8_t byte)
         left = 1;
     } else if (byte < 0xf0) {
         left = 2;
-        low = byte == 0xe0 ? 0xa0 : low;    /* not overlong */
+        low = byte == 0xe0 ? 0xa0 : low;   /* not overlong */
         high = byte == 0xed ? 0x9f : high; /* no surrogates */
     } else {
         left = 3;

@@ -13,15 +13,15 @@
 #define AVX2_INLINE static inline __attribute__((target("avx2"), always_inline))
 
 enum {
-    TOO_SHORT = 1 << 0,    /* a lead, then no continuation */
-    TOO_LONG = 1 << 1,     /* ASCII, then a continuation */
-    OVERLONG_3 = 1 << 2,   /* e0, then 80-9f */
-    TOO_LARGE = 1 << 3,    /* f4, then 90-bf; f5-ff, then 90-bf */
-    SURROGATE = 1 << 4,    /* ed, then a0-bf */
-    OVERLONG_2 = 1 << 5,   /* c0-c1, then a continuation */
-    OVERLONG_4 = 1 << 6,   /* f0, then 80-8f */
-    TOO_LARGE_80 = 1 << 6, /* f5-ff, then 80-8f */
-    TWO_CONTS = 1 << 7,    /* a continuation, then another */
+    TOO_SHORT = 1 << 0,                         /* a lead, then no continuation */
+    TOO_LONG = 1 << 1,                          /* ASCII, then a continuation */
+    OVERLONG_3 = 1 << 2,                        /* e0, then 80-9f */
+    TOO_LARGE = 1 << 3,                         /* f4, then 90-bf; f5-ff, then 90-bf */
+    SURROGATE = 1 << 4,                         /* ed, then a0-bf */
+    OVERLONG_2 = 1 << 5,                        /* c0-c1, then a continuation */
+    OVERLONG_4 = 1 << 6,                        /* f0, then 80-8f */
+    TOO_LARGE_80 = 1 << 6,                      /* f5-ff, then 80-8f */
+    TWO_CONTS = 1 << 7,                         /* a continuation, then another */
     ANY_LOW = TOO_SHORT | TOO_LONG | TWO_CONTS, /* whatever the first byte's lower half is */
 };
 
@@ -30,28 +30,26 @@ enum {
 #define CONT_9 (TOO_LONG | OVERLONG_2 | TWO_CONTS | OVERLONG_3 | TOO_LARGE)
 #define CONT_AB (TOO_LONG | OVERLONG_2 | TWO_CONTS | SURROGATE | TOO_LARGE)
 
-/* One table in both halves of a register. */
 static const uint8_t first_high[16] __attribute__((aligned(16))) = {
-    TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG,
-    TWO_CONTS, TWO_CONTS, TWO_CONTS, TWO_CONTS,
-    TOO_SHORT | OVERLONG_2, TOO_SHORT, TOO_SHORT | OVERLONG_3 | SURROGATE,
-    TOO_SHORT | TOO_LARGE | TOO_LARGE_80 | OVERLONG_4,
+    [0x0 ... 0x7] = TOO_LONG,
+    [0x8 ... 0xb] = TWO_CONTS,
+    [0xc] = TOO_SHORT | OVERLONG_2,
+    [0xd] = TOO_SHORT,
+    [0xe] = TOO_SHORT | OVERLONG_3 | SURROGATE,
+    [0xf] = TOO_SHORT | TOO_LARGE | TOO_LARGE_80 | OVERLONG_4,
 };
 static const uint8_t first_low[16] __attribute__((aligned(16))) = {
-    ANY_LOW | OVERLONG_2 | OVERLONG_3 | OVERLONG_4,
-    ANY_LOW | OVERLONG_2,
-    ANY_LOW, ANY_LOW,
-    ANY_LOW | TOO_LARGE,
-    ANY_LOW | TOO_LARGE | TOO_LARGE_80, ANY_LOW | TOO_LARGE | TOO_LARGE_80,
-    ANY_LOW | TOO_LARGE | TOO_LARGE_80, ANY_LOW | TOO_LARGE | TOO_LARGE_80,
-    ANY_LOW | TOO_LARGE | TOO_LARGE_80, ANY_LOW | TOO_LARGE | TOO_LARGE_80,
-    ANY_LOW | TOO_LARGE | TOO_LARGE_80, ANY_LOW | TOO_LARGE | TOO_LARGE_80,
-    ANY_LOW | TOO_LARGE | TOO_LARGE_80 | SURROGATE,
-    ANY_LOW | TOO_LARGE | TOO_LARGE_80, ANY_LOW | TOO_LARGE | TOO_LARGE_80,
+    [0x0] = ANY_LOW | OVERLONG_2 | OVERLONG_3 | OVERLONG_4,
+    [0x1] = ANY_LOW | OVERLONG_2,
+    [0x2 ... 0x3] = ANY_LOW,
+    [0x4] = ANY_LOW | TOO_LARGE,
+    [0x5 ... 0xc] = ANY_LOW | TOO_LARGE | TOO_LARGE_80,
+    [0xd] = ANY_LOW | TOO_LARGE | TOO_LARGE_80 | SURROGATE,
+    [0xe ... 0xf] = ANY_LOW | TOO_LARGE | TOO_LARGE_80,
 };
 static const uint8_t second_high[16] __attribute__((aligned(16))) = {
-    TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,
-    CONT_8, CONT_9, CONT_AB, CONT_AB, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,
+    [0x0 ... 0x7] = TOO_SHORT, [0x8] = CONT_8, [0x9] = CONT_9, [0xa ... 0xb] = CONT_AB,
+    [0xc ... 0xf] = TOO_SHORT,
 };
 
 AVX2_INLINE __m256i load(const uint8_t *at)

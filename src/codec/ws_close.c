@@ -47,12 +47,10 @@ size_t dx_ws_close_write(uint8_t out[DX_WS_CONTROL_BYTES_MAX], uint16_t code, dx
 const char *dx_ws_close_text(uint16_t code)
 {
     static const char *const texts[] = {
-        "normal closure",       "going away",      "protocol error",
-        "unsupported data",     "reserved",        "no close code",
-        "connection lost",      "invalid data",    "policy violation",
-        "message too big",      "extension needed", "internal error",
-        "service restart",      "try again later", "bad gateway",
-        "TLS handshake failed",
+        "normal closure",   "going away",      "protocol error",   "unsupported data",
+        "reserved",         "no close code",   "connection lost",  "invalid data",
+        "policy violation", "message too big", "extension needed", "internal error",
+        "service restart",  "try again later", "bad gateway",      "TLS handshake failed",
     };
 
     if (code >= 1000 && code < 1000 + DX_COUNT(texts))

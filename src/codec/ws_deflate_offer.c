@@ -70,7 +70,8 @@ static bool read_param(dx_bytes param, offer *o)
 static bool is_deflate(dx_bytes *element)
 {
     dx_bytes name;
-    return dx_ws_part_next(element, ';', &name) && dx_bytes_equal(name, DX_BYTES("permessage-deflate"));
+    return dx_ws_part_next(element, ';', &name) &&
+           dx_bytes_equal(name, DX_BYTES("permessage-deflate"));
 }
 
 /* All parameters of an element whose name was taken off. */
@@ -177,7 +178,8 @@ dx_ws_deflate_result dx_ws_deflate_accept(dx_ws_lines offered, const dx_ws_defla
             .server_takeover = !given.server_forgets,
             .client_takeover = !given.client_forgets,
             .server_bits = given.server_bits,
-            .client_bits = given.has_client_bits ? given.client_bits : bits_or_max(asked.client_bits),
+            .client_bits =
+                given.has_client_bits ? given.client_bits : bits_or_max(asked.client_bits),
         };
         return DX_WS_DEFLATE_ACCEPTED;
     }
@@ -213,9 +215,8 @@ static bool is_answer_to(const offer *given, const offer *asked)
     if (asked->has_server_bits &&
         (!given->has_server_bits || given->server_bits > asked->server_bits))
         return false;
-    if (given->has_client_bits &&
-        (!asked->has_client_bits || given->client_bits == 0 ||
-         given->client_bits > bits_or_max(asked->client_bits)))
+    if (given->has_client_bits && (!asked->has_client_bits || given->client_bits == 0 ||
+                                   given->client_bits > bits_or_max(asked->client_bits)))
         return false;
     return true;
 }

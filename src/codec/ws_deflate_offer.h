@@ -14,7 +14,8 @@ typedef struct dx_ws_deflate_policy {
     bool server_takeover;    /* the server's messages may refer to earlier ones */
     bool client_takeover;    /* the client's messages may */
     uint8_t server_bits_max; /* largest window of the server's deflater, 9-15; 0: 15 */
-    uint8_t client_bits_max; /* largest window of the client's deflater, 9-15; 0: 15. A server can ask
+    uint8_t
+        client_bits_max; /* largest window of the client's deflater, 9-15; 0: 15. A server can ask
                                 for less than 15 only of clients that offer client_max_window_bits */
 } dx_ws_deflate_policy;
 
@@ -34,7 +35,7 @@ typedef struct dx_ws_deflate_text {
 } dx_ws_deflate_text;
 
 typedef enum dx_ws_deflate_result {
-    DX_WS_DEFLATE_NONE,     /* no compression: nothing is answered (server), was answered (client) */
+    DX_WS_DEFLATE_NONE, /* no compression: nothing is answered (server), was answered (client) */
     DX_WS_DEFLATE_ACCEPTED, /* params and, at a server, text hold */
     DX_WS_DEFLATE_BAD,      /* client only: fail the connection (DX_WS_REFUSED_ANSWER_EXTENSION) */
 } dx_ws_deflate_result;

@@ -55,7 +55,8 @@ bool dx_ws_is_token(dx_bytes in)
 
     for (size_t i = 0; i < in.size; i++) {
         uint8_t c = in.at[i];
-        bool is_alnum = (c >= '0' && c <= '9') || (dx_ascii_lower(c) >= 'a' && dx_ascii_lower(c) <= 'z');
+        bool is_alnum =
+            (c >= '0' && c <= '9') || (dx_ascii_lower(c) >= 'a' && dx_ascii_lower(c) <= 'z');
         if (!is_alnum && dx_bytes_find(others, c) == others.size)
             return false;
     }

@@ -25,12 +25,14 @@ static const struct {
     [DX_WS_REFUSED_VERSION] = {426, "Sec-WebSocket-Version must be there once and be 13."},
     [DX_WS_REFUSED_KEY_COUNT] = {400, "Sec-WebSocket-Key must be there once."},
     [DX_WS_REFUSED_KEY] = {400, "Sec-WebSocket-Key must be the base64 text of 16 bytes."},
-    [DX_WS_REFUSED_SUBPROTOCOL] = {400, "Sec-WebSocket-Protocol must list different tokens, 32 at most."},
+    [DX_WS_REFUSED_SUBPROTOCOL] =
+        {400, "Sec-WebSocket-Protocol must list different tokens, 32 at most."},
     [DX_WS_REFUSED_STATUS] = {502, "The server did not answer 101 Switching Protocols."},
     [DX_WS_REFUSED_ANSWER_UPGRADE] = {502, "The server's answer has no Upgrade: websocket."},
     [DX_WS_REFUSED_ANSWER_CONNECTION] = {502, "The server's answer has no Connection: upgrade."},
     [DX_WS_REFUSED_ACCEPT] = {502, "The server's Sec-WebSocket-Accept does not answer our key."},
-    [DX_WS_REFUSED_ANSWER_SUBPROTOCOL] = {502, "The server chose a subprotocol that was not asked for."},
+    [DX_WS_REFUSED_ANSWER_SUBPROTOCOL] = {502,
+                                          "The server chose a subprotocol that was not asked for."},
     [DX_WS_REFUSED_ANSWER_EXTENSION] = {502, "The server chose an extension that was not offered."},
 };
 

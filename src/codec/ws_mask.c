@@ -91,8 +91,8 @@ static inline void store128(uint8_t *at, __m128i block)
 void dx_ws_mask_sse2(uint8_t *to, const uint8_t *from, size_t size, uint64_t word)
 {
     const __m128i key = _mm_set1_epi64x((long long)word);
-    const __m128i last = _mm_xor_si128(load128(from + size - 16),
-                                       _mm_set1_epi64x((long long)turn(word, size)));
+    const __m128i last =
+        _mm_xor_si128(load128(from + size - 16), _mm_set1_epi64x((long long)turn(word, size)));
     size_t i = 0;
 
     for (; i + 64 <= size; i += 64) {
@@ -115,8 +115,8 @@ __attribute__((target("avx2"))) void dx_ws_mask_avx2(uint8_t *to, const uint8_t 
 #define LOAD(at) _mm256_loadu_si256((const __m256i *)(const void *)(at))
 #define STORE(at, block) _mm256_storeu_si256((__m256i *)(void *)(at), block)
     const __m256i key = _mm256_set1_epi64x((long long)word);
-    const __m256i last = _mm256_xor_si256(LOAD(from + size - 32),
-                                          _mm256_set1_epi64x((long long)turn(word, size)));
+    const __m256i last =
+        _mm256_xor_si256(LOAD(from + size - 32), _mm256_set1_epi64x((long long)turn(word, size)));
     size_t i = 0;
 
     for (; i + 128 <= size; i += 128) {

@@ -91,7 +91,8 @@ static void turn_mask(uint8_t mask[4], size_t by)
 }
 
 /* Tells what there is of the open frame: `size` bytes at the front of `*in`. */
-static dx_ws_event_kind read_piece(dx_ws_reader *r, dx_span *in, uint8_t head_size, dx_ws_event *ret)
+static dx_ws_event_kind read_piece(dx_ws_reader *r, dx_span *in, uint8_t head_size,
+                                   dx_ws_event *ret)
 {
     size_t size = dx_min_size(in->size, r->frame_left);
     dx_span piece = {in->at, size};
@@ -133,7 +134,8 @@ static dx_ws_status begin_frame(dx_ws_reader *r, const dx_ws_head *head)
     if (head->opcode != DX_WS_CONTINUATION) {
         r->message_bytes = r->fragments_count = 0;
         r->utf8 = (dx_utf8){0};
-        set(r, IN_MESSAGE | (head->opcode == DX_WS_TEXT ? TEXT : 0) | (head->rsv1 ? COMPRESSED : 0));
+        set(r,
+            IN_MESSAGE | (head->opcode == DX_WS_TEXT ? TEXT : 0) | (head->rsv1 ? COMPRESSED : 0));
     }
     r->message_bytes += (uint32_t)head->payload_size;
     r->fragments_count++;

@@ -15,8 +15,7 @@ static const dx_ws_fault faults[DX_WS_STATUS_COUNT] = {
         ROW(1002, "RSV1 must be 0: permessage-deflate was not negotiated", "RFC 6455 §5.2"),
     [DX_WS_FAULT_RSV1_CONTINUATION] =
         ROW(1002, "RSV1 may be set on the first frame of a message only", "RFC 7692 §6.1"),
-    [DX_WS_FAULT_RSV1_CONTROL] =
-        ROW(1002, "RSV1 must be 0 on control frames", "RFC 7692 §6.1"),
+    [DX_WS_FAULT_RSV1_CONTROL] = ROW(1002, "RSV1 must be 0 on control frames", "RFC 7692 §6.1"),
     [DX_WS_FAULT_OPCODE] = ROW(1002, "unknown opcode", "RFC 6455 §5.2"),
     [DX_WS_FAULT_CONTROL_FRAGMENTED] =
         ROW(1002, "a control frame must not be fragmented", "RFC 6455 §5.5"),
@@ -41,8 +40,7 @@ static const dx_ws_fault faults[DX_WS_STATUS_COUNT] = {
         ROW(1007, "a text message must not end inside a code point", "RFC 6455 §8.1"),
     [DX_WS_FAULT_CLOSE_SIZE] =
         ROW(1002, "a close payload of one byte cannot hold a code", "RFC 6455 §5.5.1"),
-    [DX_WS_FAULT_CLOSE_CODE] =
-        ROW(1002, "a close code that must not be sent", "RFC 6455 §7.4"),
+    [DX_WS_FAULT_CLOSE_CODE] = ROW(1002, "a close code that must not be sent", "RFC 6455 §7.4"),
     [DX_WS_FAULT_CLOSE_REASON] = ROW(1007, "a close reason must be UTF-8", "RFC 6455 §5.5.1"),
     [DX_WS_FAULT_DEFLATE] =
         ROW(1007, "the compressed message is not valid deflate data", "RFC 7692 §7.2.2"),

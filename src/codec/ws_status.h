@@ -40,7 +40,8 @@ typedef enum dx_ws_status {
 
 typedef struct dx_ws_fault {
     uint16_t close_code; /* what to send in our Close: 1002, 1007, 1008 or 1009 */
-    const char *text;    /* one English sentence without a full stop, at most 123 bytes: fits a reason */
+    const char
+        *text; /* one English sentence without a full stop, at most 123 bytes: fits a reason */
     const char *section; /* "RFC 6455 §5.2" */
 } dx_ws_fault;
 

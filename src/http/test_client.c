@@ -239,7 +239,7 @@ static const canned rows[] = {
 static void check_canned(const canned *row, size_t cut)
 {
     scene s;
-    dx_bytes all = dx_bytes_of(row->response), first;
+    dx_bytes all = dx_bytes_of(row->response), first = {0};
 
     scene_init(&s);
     scene_send(&s, "GET", (dx_bytes){NULL, 0}, false);

@@ -1,5 +1,6 @@
 /* Static files on their way: pieces, slow readers, files that change, clients that leave.
  * SPDX-License-Identifier: MIT */
+#include "http/files_inner.h"
 #include "http/test_files.h"
 #include "tests/tap.h"
 
@@ -127,7 +128,7 @@ TEST("§9.3.2 of RFC 9112: requests sent at once are answered whole, in order")
     static const size_t sizes[] = {BIG_BYTES, 12, BIG_BYTES, 6};
     dx_bytes rest = dx_buffer_view(&got);
     for (size_t i = 0; i < DX_COUNT(sizes); i++) {
-        dx_bytes body;
+        dx_bytes body = {0};
         CHECK(dx_bytes_starts(rest, DX_BYTES("HTTP/1.1 200 OK\r\n")));
         dx_bytes_skip(&rest, head_size(rest));
         CHECK(dx_bytes_take(&rest, sizes[i], &body));
@@ -137,6 +138,111 @@ TEST("§9.3.2 of RFC 9112: requests sent at once are answered whole, in order")
     dx_buffer_clear(&got);
     close(fd);
     free(big);
+    files_served_deinit(&f);
+}
+
+/* A carrier that is busy or closed when the test says so. */
+typedef struct toy_carrier {
+    dx_buffer taken;
+    bool is_busy, is_closed, is_over;
+    int waits_count;
+} toy_carrier;
+
+static void toy_start(dx_exchange *x, const dx_response *response, uint64_t length)
+{
+    (void)x, (void)response, (void)length;
+}
+
+static dx_send_result toy_write(dx_exchange *x, dx_bytes piece)
+{
+    toy_carrier *toy = x->carrier;
+
+    if (toy->is_closed)
+        return DX_SEND_CLOSED;
+    CHECK(dx_buffer_append(&toy->taken, piece));
+    return DX_SEND_QUEUED;
+}
+
+static bool toy_is_busy(const dx_exchange *x)
+{
+    return ((toy_carrier *)x->carrier)->is_busy;
+}
+
+static void toy_end(dx_exchange *x)
+{
+    ((toy_carrier *)x->carrier)->is_over = true;
+}
+
+static void toy_want_room(dx_exchange *x)
+{
+    ((toy_carrier *)x->carrier)->waits_count++;
+}
+
+static const dx_exchange_ops toy_ops = {.start = toy_start,
+                                        .write = toy_write,
+                                        .is_busy = toy_is_busy,
+                                        .end = toy_end,
+                                        .want_room = toy_want_room};
+
+static void toy_give_room(dx_exchange *x)
+{
+    dx_exchange_handler *room = x->on_room;
+
+    CHECK(room != NULL);
+    x->on_room = NULL;
+    if (room)
+        room(x, x->room_context);
+}
+
+static dx_files_body toy_body(const files_served *f)
+{
+    char path[128];
+
+    snprintf(path, sizeof path, "%s/www/big.bin", f->dir);
+    dx_files_body body = {.fd = open(path, O_RDONLY | O_CLOEXEC), .size = BIG_BYTES, .type = "x/y"};
+    CHECK(body.fd >= 0);
+    CHECK_INT(dx_files_body_init(&body), BIG_BYTES);
+    return body;
+}
+
+TEST("a carrier that is busy loses nothing: the piece is read again when there is room")
+{
+    files_served f;
+    toy_carrier toy = {.is_busy = true};
+    dx_exchange x = {.ops = &toy_ops, .carrier = &toy, .state = DX_EXCHANGE_STREAMING};
+
+    files_served_init(&f);
+    uint8_t *big = big_new(&f);
+    dx_files_body body = toy_body(&f);
+    dx_files_body_send(&x, &body);
+    for (int i = 0; i < 1000 && !toy.is_over; i++) {
+        toy.is_busy = i % 3 == 1;
+        toy_give_room(&x);
+    }
+    CHECK(toy.is_over);
+    CHECK(toy.waits_count > BIG_BYTES / PIECE_BYTES);
+    CHECK_MEM(toy.taken.at, toy.taken.size, big, BIG_BYTES);
+    CHECK(fcntl(body.fd, F_GETFD) < 0);
+    dx_buffer_clear(&toy.taken);
+    free(big);
+    files_served_deinit(&f);
+}
+
+TEST("a carrier that is closing is left alone until it says that the client has gone")
+{
+    files_served f;
+    toy_carrier toy = {.is_closed = true};
+    dx_exchange x = {.ops = &toy_ops, .carrier = &toy, .state = DX_EXCHANGE_STREAMING};
+
+    files_served_init(&f);
+    free(big_new(&f));
+    dx_files_body body = toy_body(&f);
+    dx_files_body_send(&x, &body);
+    CHECK(!toy.is_over);
+    CHECK_INT(toy.waits_count, 0);
+    CHECK(fcntl(body.fd, F_GETFD) >= 0);
+    dx_exchange_abandon(&x);
+    CHECK(fcntl(body.fd, F_GETFD) < 0);
     files_served_deinit(&f);
 }
 

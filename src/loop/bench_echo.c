@@ -1,7 +1,7 @@
 /* What an echoed message costs the loop, beside a bare epoll loop that does nothing else.
  * Usage:  bench_echo bare|epoll|io_uring [CONNECTIONS [SECONDS [BYTES]]]
- * Is:     a server in a child process on core 0, a bare epoll client on core 1, one message in flight
- *         on each connection, over TCP on loopback; CPU time is the child's, from getrusage.
+ * Is:     a server in a child process on core 0, a bare epoll client on core 1, one message in
+ *         flight on each connection, over TCP on loopback; CPU time is the child's, from getrusage.
  * Is not: a test; nothing fails.
  * SPDX-License-Identifier: MIT */
 #include "loop/loop.h"
@@ -25,7 +25,7 @@ enum { CONNECTIONS_MAX = 4096, BYTES_MAX = 65536 };
 
 static int connections = 100, seconds = 3, message_bytes = 16;
 
-static void pin(int core)
+static void pin(size_t core)
 {
     cpu_set_t set;
 

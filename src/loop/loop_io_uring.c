@@ -119,6 +119,7 @@ static void arm_recv(dx_io *io)
 {
     struct io_uring_sqe *sqe = entry_of(io);
 
+    dx_assert(!dx_io_has(io, ARMED)); /* two would take turns, and mix up the order of bytes */
     dx_uring_prep_recv(sqe, io->fd);
     tag(sqe, io, OP_RECV);
     dx_io_set(io, ARMED);
@@ -128,6 +129,7 @@ static void arm_accept(dx_io *io)
 {
     struct io_uring_sqe *sqe = entry_of(io);
 
+    dx_assert(!dx_io_has(io, ARMED));
     io_uring_prep_multishot_accept(sqe, io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     tag(sqe, io, OP_ACCEPT);
     dx_io_set(io, ARMED);

@@ -133,17 +133,27 @@ LOOP_TEST("closing inside on_recv, on_recv_end, on_sent and on_writable, with FI
     }
 }
 
-LOOP_TEST("closing inside on_accept, and inside on_connect")
+static int count_descriptors(void)
+{
+    int count = 0;
+
+    for (int fd = 0; fd < 4096; fd++)
+        count += fcntl(fd, F_GETFD) != -1;
+    return count;
+}
+
+LOOP_TEST("closing inside on_accept, and inside on_connect, leaves no descriptor behind")
 {
     struct sockaddr_storage address;
     socklen_t address_bytes;
     end listener, client;
-    int other;
+    int others[5], before = count_descriptors();
 
     loop = new_loop();
     end_open(&listener, loop, tcp_listen(&address, &address_bytes), 0);
     end_open(&client, loop, tcp_socket(), 8);
-    other = tcp_connect(&address, address_bytes);
+    for (int i = 0; i < 5; i++) /* more than the one that closes it come in the same turn */
+        others[i] = tcp_connect(&address, address_bytes);
     listener.close_on = ON_ACCEPT;
     client.close_on = ON_CONNECT;
     dx_io_accept_start(&listener.io);
@@ -153,8 +163,10 @@ LOOP_TEST("closing inside on_accept, and inside on_connect")
     CHECK_INT(client.connects, 1);
     end_finish(&listener);
     end_finish(&client);
-    close(other);
+    for (int i = 0; i < 5; i++)
+        close(others[i]);
     dx_loop_free(loop);
+    CHECK_INT(count_descriptors(), before);
 }
 
 static int closings;
@@ -222,24 +234,37 @@ LOOP_TEST("closing with a receive and a send in flight: what the kernel took arr
     }
 }
 
-LOOP_TEST("closing with a short send that waits for room, and with receiving stopped")
+static void close_while_full(bool stops, bool reset)
 {
-    int closed = 0, fds[2];
+    static uint8_t much[16 << 20];
+    int fds[2];
+    end e;
 
     tcp_pair(fds);
+    set_buffer_bytes(fds[0], SO_SNDBUF, 4096);
     loop = new_loop();
-    brief *b = new_brief(fds[0], &closed);
-    dx_io_recv_start(&b->io);
-    dx_io_send(&b->io, &(struct iovec){bytes, sizeof bytes}, 1);
-    dx_loop_step(loop, 0);
-    dx_io_recv_stop(&b->io);
-    dx_loop_step(loop, 0);
-    dx_loop_step(loop, 0);
-    dx_io_close(&b->io, true);
-    TURN_UNTIL(loop, closed == 1);
-    CHECK(turn_for(loop, 30) < SPIN_TURNS);
+    end_open(&e, loop, fds[0], 0);
+    dx_io_recv_start(&e.io);
+    end_send(&e, much, sizeof much);
+    turn_for(loop, 30);
+    CHECK_INT(e.shorts, e.writables + 1); /* full, and stays so */
+    if (stops)
+        dx_io_recv_stop(&e.io);
+    turn_for(loop, 10);
+    dx_io_close(&e.io, reset);
+    TURN_UNTIL(loop, e.closed == 1);
+    CHECK(turn_for(loop, 20) < SPIN_TURNS);
+    end_finish(&e);
     close(fds[1]);
     dx_loop_free(loop);
+}
+
+LOOP_TEST("closing with a short send that waits for room, while receiving or with that stopped")
+{
+    close_while_full(false, false);
+    close_while_full(false, true);
+    close_while_full(true, false);
+    close_while_full(true, true);
 }
 
 LOOP_TEST("of two that have events in one turn, the first closes the other: no call reaches it")
@@ -380,15 +405,6 @@ static void churn_on_accept(dx_io *io, int fd, dx_err err)
 static void churn_listener_closed(dx_io *io)
 {
     churning.closed++;
-}
-
-static int count_descriptors(void)
-{
-    int count = 0;
-
-    for (int fd = 0; fd < 4096; fd++)
-        count += fcntl(fd, F_GETFD) != -1;
-    return count;
 }
 
 LOOP_TEST("2000 connections come and go, and leave no descriptor behind")

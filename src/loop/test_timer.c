@@ -186,11 +186,11 @@ static void fire_and_set(dx_timer *timer)
 
 TEST("wheel: fire may clear a timer of its own tick, and set itself for a later one")
 {
-    start(1000);
-    probe_init(&again, 50);
+    start(63 * TICK); /* on the tick: what is set with no delay must not be due at once */
+    probe_init(&again, 3 * TICK);
     again.timer.fire = fire_and_set;
-    probe_init(&victim, 50); /* behind it in the same slot */
-    clock_ms += 50 + TICK;
+    probe_init(&victim, 3 * TICK); /* behind it in the same slot */
+    clock_ms += 3 * TICK;
     dx_wheel_advance(&wheel, clock_ms);
     CHECK_INT(again.fired, 1);
     CHECK_INT(victim.fired, 0);

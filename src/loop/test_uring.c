@@ -126,6 +126,44 @@ URING_TEST("without any of them it works")
     run_without(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN, 0);
 }
 
+/* Without DEFER_TASKRUN all that is ready completes at once, and one turn has to do with it. */
+URING_TEST("receives that find no buffer are armed again, with more buffers: few turns for many")
+{
+    enum { COUNT = 800 };
+    static end list[COUNT];
+    static int others[COUNT];
+    dx_loop *loop;
+    int heard = 0, turns = 0;
+
+    flags_refused = IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER;
+    CHECK_INT(make(DX_LOOP_IO_URING, &loop), DX_OK);
+    flags_refused = 0;
+    for (int i = 0; i < COUNT; i++) {
+        int fds[2];
+        socket_pair(fds);
+        others[i] = fds[1];
+        end_open(&list[i], loop, fds[0], 8);
+        dx_io_recv_start(&list[i].io);
+    }
+    dx_loop_step(loop, 0);
+    for (int i = 0; i < COUNT; i++)
+        CHECK_INT(write(others[i], &i, sizeof i), sizeof i);
+    for (; turns < 1000 && heard < COUNT; turns++) {
+        dx_loop_step(loop, 10);
+        heard = 0;
+        for (int i = 0; i < COUNT; i++)
+            heard += list[i].in_size == sizeof i;
+    }
+    CHECK_INT(heard, COUNT);
+    CHECK(turns <= 4); /* with 64 buffers it would be 13 */
+    for (int i = 0; i < COUNT; i++) {
+        CHECK_MEM(list[i].in, list[i].in_size, &i, sizeof i);
+        end_finish(&list[i]);
+        close(others[i]);
+    }
+    dx_loop_free(loop);
+}
+
 URING_TEST("what the kernel cannot queue at once is told later: 9000 completions in one turn")
 {
     enum { COUNT = 9000, EACH = 8 }; /* the completion queue holds 8192 */

@@ -88,8 +88,12 @@ static void conn_on_timer(dx_timer *timer)
     dx_conn *c = DX_CONTAINER(timer, dx_conn, timer);
 
     if (c->write_due_ms && left_until(c, c->write_due_ms) == 0) {
-        dx_conn_abort(c, DX_ERR_TIMEOUT, true);
-        return;
+        /* There is no room yet; but a peer behind a slow line may have taken a part of much. */
+        if (dx_socket_unsent(c->io.fd) >= c->write_unsent) {
+            dx_conn_abort(c, DX_ERR_TIMEOUT, true);
+            return;
+        }
+        dx_conn_write_progress(c, true);
     }
     if (c->protocol_due_ms && left_until(c, c->protocol_due_ms) == 0) {
         c->protocol_due_ms = 0;
@@ -112,9 +116,12 @@ void dx_conn_set_deadline(dx_conn *c, uint32_t delay_ms)
 
 void dx_conn_write_progress(dx_conn *c, bool is_waiting)
 {
-    c->write_due_ms = is_waiting ? due_in(c, c->net->limits.write_stalled_ms) : 0;
-    if (is_waiting)
-        conn_arm(c);
+    c->write_due_ms = 0;
+    if (!is_waiting)
+        return;
+    c->write_due_ms = due_in(c, c->net->limits.write_stalled_ms);
+    c->write_unsent = dx_socket_unsent(c->io.fd);
+    conn_arm(c);
 }
 
 /* ---- input ------------------------------------------------------------------------------------ */

@@ -92,6 +92,7 @@ struct dx_conn {
     uint32_t flight_pulled;   /* and pulled ones */
     uint32_t protocol_due_ms; /* loop time, modulo 2^32; 0: none */
     uint32_t write_due_ms;
+    uint32_t write_unsent;    /* what the kernel held when that was set */
     uint32_t linger_bytes;
     dx_err why;
     uint8_t state;

@@ -7,7 +7,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -137,4 +139,11 @@ void dx_socket_tune(int fd)
 {
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* fails on unix sockets, where nothing is delayed */
     set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS);
+}
+
+uint32_t dx_socket_unsent(int fd)
+{
+    int bytes = 0;
+
+    return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes >= 0 ? (uint32_t)bytes : UINT32_MAX;
 }

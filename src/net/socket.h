@@ -24,4 +24,8 @@ DX_MUST_USE dx_err dx_socket_client(const dx_address *address, int *ret);
  * TCP_USER_TIMEOUT (a dead peer is noticed within 30 s). Does nothing on other transports. */
 void dx_socket_tune(int fd);
 
+/* Bytes the kernel still holds to be sent or acknowledged; UINT32_MAX where it does not tell. It gets
+ * less as the peer takes some, long before there is room to write again. */
+uint32_t dx_socket_unsent(int fd);
+
 #endif

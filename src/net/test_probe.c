@@ -36,38 +36,33 @@ static void on_room(dx_conn *conn)
     event(conn->protocol, PROBE_ROOM);
 }
 
-static uint32_t pull(dx_conn *conn, dx_conn_part part, struct iovec *iov, uint32_t max)
+static uint32_t pull(dx_conn *conn, struct iovec *iov, uint32_t max)
 {
     probe *p = conn->protocol;
-    size_t done = p->message_bytes ? p->feed_at % p->message_bytes : 0;
-    size_t left = part == DX_CONN_REST ? (done ? p->message_bytes - done : 0) : p->feed_size - p->feed_at;
-    size_t at = p->feed_at;
+    size_t at = p->feed_at, stop = p->feed_size;
     uint32_t count = 0;
 
-    if (part == DX_CONN_MORE) {
-        if (done) { /* behind the rest, which was asked for right before */
-            at += p->message_bytes - done;
-            left -= p->message_bytes - done;
-        }
-        event(p, PROBE_PULL);
-    }
-    while (count < max && left > 0) {
-        size_t size = p->piece_bytes ? dx_min_size(p->piece_bytes, left) : left;
+    event(p, PROBE_PULL);
+    if (conn->state != DX_CONN_OPEN && p->message_bytes) /* only the rest */
+        stop = (at + p->message_bytes - 1) / p->message_bytes * p->message_bytes;
+    while (count < max && at < stop) {
+        size_t size = p->message_bytes ? p->message_bytes - at % p->message_bytes : stop - at;
         iov[count++] = (struct iovec){(void *)(uintptr_t)(p->feed + at), size};
-        at += size, left -= size;
+        at += size;
     }
     return count;
 }
 
-static void pulled(dx_conn *conn, size_t bytes)
+static bool pulled(dx_conn *conn, size_t bytes)
 {
     probe *p = conn->protocol;
 
     p->feed_at += bytes;
     dx_assert(p->feed_at <= p->feed_size);
-    if (p->feed_at < p->feed_size && !p->is_woken_late)
+    if (p->feed_at < p->feed_size)
         dx_conn_wake(conn);
     event(p, PROBE_PULLED);
+    return p->message_bytes && p->feed_at % p->message_bytes != 0;
 }
 
 static void on_deadline(dx_conn *conn)

@@ -30,11 +30,9 @@ struct probe {
     dx_err why;
     void (*hook)(probe *p, probe_event event);
     probe_event hook_event; /* only in this one */
-    /* What can be pulled: whole messages of message_bytes at `feed`, sent so far feed_at. */
+    /* What can be pulled: messages of message_bytes at `feed`, of which feed_at bytes were sent. */
     const uint8_t *feed;
     size_t feed_at, feed_size, message_bytes;
-    uint32_t piece_bytes; /* entries of pull are at most so large; 0: any size */
-    bool is_woken_late;   /* pulled does not wake: the test does */
 };
 
 extern const dx_conn_ops probe_ops;

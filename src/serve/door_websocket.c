@@ -107,10 +107,10 @@ static void raw_live(dx_subscriber *sub)
 
 static void raw_fell_behind(dx_subscriber *sub, dx_bytes rest)
 {
-    dx_conn *conn = door_of(sub)->ws->conn;
+    dx_ws *ws = door_of(sub)->ws;
 
-    dx_conn_write(conn, rest);
-    dx_conn_want_room(conn);
+    dx_conn_write(ws->conn, rest);
+    dx_ws_want_room(ws);
 }
 
 static void raw_page(dx_subscriber *sub, dx_message *const *messages, size_t count)
@@ -128,7 +128,7 @@ static void raw_page(dx_subscriber *sub, dx_message *const *messages, size_t cou
         if (frame != small)
             free(frame);
     }
-    dx_conn_want_room(conn);
+    dx_ws_want_room(door_of(sub)->ws);
 }
 
 static bool raw_gap(dx_subscriber *sub, uint64_t lost)

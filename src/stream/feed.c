@@ -128,7 +128,8 @@ static void fall_behind(dx_feed *f, dx_subscriber *sub)
 
     dx_assert(sub->state == DX_SUBSCRIBER_LIVE && !sub->is_in_flight);
     if (sub->position == f->tail) {
-        sub->next = f->next_sequence;
+        /* One who was in flight has sent the last entry; what came after may have been lost. */
+        sub->next = sub->is_falling ? entry_at(f, f->entries_count - 1)->sequence + 1 : f->next_sequence;
     } else {
         uint32_t index = entry_of(f, sub->position);
         dx_feed_entry *entry = entry_at(f, index);
@@ -167,16 +168,30 @@ static void all_fall_behind(dx_feed *f)
     }
 }
 
-/* The window is full: drops the oldest blocks, of those that all have been offered. Who still needs
- * them falls behind. */
+/* The position before which nothing is in flight. */
+static uint64_t settled_end(const dx_feed *f)
+{
+    uint64_t end = f->orphans_count > 0 ? f->head : f->tail; /* where those are is not known */
+
+    for (dx_list *l = f->live.next; f->in_flight_count > 0 && l != &f->live; l = l->next) {
+        const dx_subscriber *sub = DX_CONTAINER(l, dx_subscriber, link);
+        if (l != &f->cursor && sub->is_in_flight)
+            end = dx_min_u64(end, sub->position);
+    }
+    return end;
+}
+
+/* The window is full: drops the oldest blocks, of those that all have been offered and that are not in
+ * flight. Who still needs them falls behind. */
 static void evict(dx_feed *f)
 {
     uint64_t head = f->head;
 
-    if (f->tail - f->head <= f->window_bytes || f->in_flight_count > 0)
+    if (f->tail - f->head <= f->window_bytes)
         return;
+    uint64_t end = dx_min_u64(f->offered, settled_end(f));
     for (dx_feed_block *b = f->first;
-         b->next && b->begin + b->size <= f->offered && f->tail - head > f->window_bytes; b = b->next)
+         b->next && b->begin + b->size <= end && f->tail - head > f->window_bytes; b = b->next)
         head = b->begin + b->size;
     if (head == f->head)
         return;
@@ -237,17 +252,21 @@ static void become_live(dx_feed *f, dx_subscriber *sub, uint64_t position)
     f->encoding->live(sub);
 }
 
-/* Who has read the log further than the feed had come joins as soon as it gets there. */
+/* Who has read the log further than the feed had come joins as soon as it gets there. If the feed has
+ * jumped over that place, it is to read on. */
 static void join_waiting(dx_feed *f)
 {
     for (dx_list *l = f->catching.next, *next; f->waiting_count > 0 && l != &f->catching; l = next) {
         next = l->next;
         dx_subscriber *sub = DX_CONTAINER(l, dx_subscriber, link);
-        if (sub->is_waiting && sub->next == f->next_sequence) {
-            sub->is_waiting = false;
-            f->waiting_count--;
+        if (!sub->is_waiting || sub->next > f->next_sequence)
+            continue;
+        sub->is_waiting = false;
+        f->waiting_count--;
+        if (sub->next == f->next_sequence)
             become_live(f, sub, f->tail);
-        }
+        else
+            f->encoding->fell_behind(sub, (dx_bytes){0});
     }
 }
 
@@ -315,12 +334,14 @@ bool dx_feed_join(dx_feed *f, dx_subscriber *sub)
         become_live(f, sub, f->tail);
         return true;
     }
-    for (uint32_t i = f->entries_count; i > 0 && entry_at(f, i - 1)->sequence >= sub->next; i--)
-        if (entry_at(f, i - 1)->sequence == sub->next) {
-            become_live(f, sub, entry_begin(f, i - 1));
-            return true;
-        }
-    return false;
+    /* The entry `back` from the end, if there is no hole from there to the end. */
+    uint64_t back = f->next_sequence - sub->next;
+    if (sub->next > f->next_sequence || back > f->entries_count ||
+        entry_at(f, f->entries_count - 1)->sequence + 1 != f->next_sequence ||
+        entry_at(f, f->entries_count - (uint32_t)back)->sequence != sub->next)
+        return false;
+    become_live(f, sub, entry_begin(f, f->entries_count - (uint32_t)back));
+    return true;
 }
 
 /* Leaves out one's own messages at `position`. */
@@ -371,9 +392,12 @@ static void take_off(dx_subscriber *sub)
 /* Nothing was left to be sent up to `position`: passed over without a send. */
 static void pass_over(dx_subscriber *sub, uint64_t position)
 {
+    dx_feed *f = sub->feed;
+
     sub->position = position;
-    if (position == sub->feed->tail)
-        sub->feed->behind_count--;
+    if (position == f->tail)
+        f->behind_count--;
+    release_if_sent(f);
 }
 
 uint32_t dx_subscriber_pull(dx_subscriber *sub, struct iovec *iov, uint32_t max)
@@ -435,6 +459,7 @@ bool dx_subscriber_pulled(dx_subscriber *sub, size_t bytes)
     if (sub->is_in_flight) {
         sub->is_in_flight = false;
         f->in_flight_count--;
+        f->orphans_count -= sub->state == DX_SUBSCRIBER_STOPPED;
     }
     if (sub->state == DX_SUBSCRIBER_LIVE && sub->position < f->tail) {
         advance(sub, bytes);
@@ -453,11 +478,6 @@ bool dx_subscriber_is_behind(const dx_subscriber *sub)
            (sub->is_partial || !sub->is_frozen);
 }
 
-void dx_subscriber_freeze(dx_subscriber *sub)
-{
-    sub->is_frozen = true;
-}
-
 /* Leaves the lists. What is in flight stays where it is until `pulled`. */
 void dx_subscriber_detach(dx_subscriber *sub)
 {
@@ -468,6 +488,7 @@ void dx_subscriber_detach(dx_subscriber *sub)
     if (sub->state == DX_SUBSCRIBER_LIVE) {
         f->live_count--;
         f->behind_count -= sub->position < f->tail;
+        f->orphans_count += sub->is_in_flight;
     }
     f->waiting_count -= sub->is_waiting;
     sub->is_waiting = false;

@@ -28,10 +28,12 @@ typedef struct dx_encoding {
     void (*wake)(dx_subscriber *sub);
     /* It has caught up: what follows comes from the feed. */
     void (*live)(dx_subscriber *sub);
-    /* The subscriber fell out of the feed in the middle of a message: `rest` is the end of it (borrowed),
-     * to be sent before anything else. It goes on with dx_subscriber_continue when there is room. */
+    /* The subscriber fell out of the feed: `rest` is the end of the message it was in the middle of
+     * (borrowed; empty between messages), to be sent before anything else. It goes on with
+     * dx_subscriber_continue, later, when there is room. */
     void (*fell_behind)(dx_subscriber *sub, dx_bytes rest);
-    /* Catching up: the next messages (borrowed, in order). dx_subscriber_continue when they were sent. */
+    /* Catching up: the next messages (borrowed, in order; none if all of them were its own).
+     * dx_subscriber_continue, later, when they were sent. */
     void (*page)(dx_subscriber *sub, dx_message *const *messages, size_t count);
     /* `lost` messages before the next one are not retained any more; 0: the stream cannot be read. Return
      * false after stopping the subscriber. */
@@ -87,6 +89,7 @@ struct dx_feed {
     uint32_t live_count; /* in `live` */
     uint32_t waiting_count; /* in `catching`, is_waiting */
     uint32_t in_flight_count;
+    uint32_t orphans_count; /* of them: whose subscribers have left */
     uint32_t behind_count; /* live ones whose position is before `tail` */
     dx_feed_block *first, *last;
     uint64_t head, tail; /* positions: of the first byte that is kept, behind the last */
@@ -119,7 +122,8 @@ uint32_t dx_subscriber_pull(dx_subscriber *sub, struct iovec *iov, uint32_t max)
 bool dx_subscriber_pulled(dx_subscriber *sub, size_t bytes);
 /* There is something it could pull. */
 bool dx_subscriber_is_behind(const dx_subscriber *sub);
-/* Nothing more is to be sent, but for the rest of a message that was sent in part. */
+/* Nothing more is to be sent, but for the rest of a message that was sent in part; one that catches up is
+ * stopped. */
 void dx_subscriber_freeze(dx_subscriber *sub);
 
 /* feed.c, for subscriber.c */

@@ -48,6 +48,10 @@ static void give_page(dx_subscriber *sub, dx_read *r)
     if (sub->state != DX_SUBSCRIBER_CATCHING)
         return;
     sub->next = first + r->count;
+    if (r->count == 0) {
+        dx_subscriber_continue(sub);
+        return;
+    }
     size_t kept = 0;
     for (size_t i = 0; i < r->count; i++) {
         dx_message *message = r->messages[i];
@@ -57,10 +61,9 @@ static void give_page(dx_subscriber *sub, dx_read *r)
             r->messages[kept++] = message;
     }
     r->count = kept;
-    if (kept > 0) /* it continues when they are sent: what is live must not get in front of them */
-        encoding->page(sub, r->messages, kept);
-    else
-        dx_subscriber_continue(sub);
+    /* It continues when they are sent: what is live must not get in front of them, and a long row of its
+     * own messages must not become a deep stack. */
+    encoding->page(sub, r->messages, kept);
 }
 
 static void on_page(dx_read *r)
@@ -117,6 +120,13 @@ void dx_subscriber_stop(dx_subscriber *sub)
         sub->reading = NULL;
     }
     dx_subscriber_detach(sub);
+}
+
+void dx_subscriber_freeze(dx_subscriber *sub)
+{
+    sub->is_frozen = true;
+    if (sub->state == DX_SUBSCRIBER_CATCHING)
+        dx_subscriber_stop(sub);
 }
 
 void dx_subscriber_end(dx_subscriber *sub)

@@ -96,7 +96,7 @@ struct dx_ws {
     uint8_t send_bits;   /* window for compressing; 0: not negotiated */
     uint8_t pongs_count; /* queued since the peer stopped reading */
     bool is_pinged, is_told, is_unsettled;
-    bool is_room_owed; /* a send was answered DX_SEND_BUSY */
+    bool is_room_owed; /* a send was answered DX_SEND_BUSY, or dx_ws_want_room was asked */
     bool is_paused;    /* by dx_ws_pause; `held` pauses, too */
 };
 
@@ -113,10 +113,24 @@ void dx_ws_discard(dx_ws *ws);
 /* The opening handshake is over: takes `conn` over and calls `open`. */
 void dx_ws_begin(dx_ws *ws, dx_conn *conn);
 
+/* Asks for one call of `room` when everything queued has left. */
+static inline void dx_ws_want_room(dx_ws *ws)
+{
+    ws->is_room_owed = true;
+    dx_conn_want_room(ws->conn);
+}
+
 /* There is something to pull. */
 static inline void dx_ws_wake(dx_ws *ws)
 {
     dx_conn_wake(ws->conn);
+}
+
+/* Asks for one `room` call of the handler when everything queued has left. */
+static inline void dx_ws_want_room(dx_ws *ws)
+{
+    ws->is_room_owed = true;
+    dx_conn_want_room(ws->conn);
 }
 
 /* What the peer sent is still being worked on elsewhere: a Ping, a Close or a fault behind it waits for

@@ -274,8 +274,7 @@ dx_send_result dx_ws_send(dx_ws *ws, dx_ws_type type, dx_bytes payload)
     if (ws->state != DX_WS_OPEN || !dx_conn_is_open(ws->conn))
         return DX_SEND_CLOSED;
     if (dx_conn_queued(ws->conn) >= config->queue_bytes_max) {
-        ws->is_room_owed = true;
-        dx_conn_want_room(ws->conn);
+        dx_ws_want_room(ws);
         return DX_SEND_BUSY;
     }
     dx_bytes wire = payload;
