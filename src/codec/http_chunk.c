@@ -235,3 +235,8 @@ size_t dx_http_chunk_head_write(uint64_t size, uint8_t at[static DX_HTTP_CHUNK_H
     at[digits] = '\r', at[digits + 1] = '\n';
     return digits + 2;
 }
+
+uint64_t dx_http_chunk_announced(const dx_http_chunks *c)
+{
+    return c->state == CONTENT ? c->left : 0;
+}

@@ -38,6 +38,9 @@ static inline void dx_http_chunks_init(dx_http_chunks *c)
  * of all bytes. */
 dx_http_status dx_http_chunk_read(dx_http_chunks *c, dx_bytes *in, dx_bytes *ret);
 
+/* Bytes of content that are sure to come: what is left of a chunk whose size line was read whole; else 0. */
+uint64_t dx_http_chunk_announced(const dx_http_chunks *c);
+
 #define DX_HTTP_CHUNK_HEAD_MAX 18 /* 16 digits, CR, LF */
 
 /* Writes the head of a chunk of `size` bytes, 1 or more. Returns the head's size. After the content

@@ -300,11 +300,11 @@ static size_t read_body_chunked(dx_http1 *h, dx_bytes in)
     while (h->state == H1_BODY) {
         dx_http_status status = dx_http_chunk_read(&h->chunks, &rest, &piece);
         if (status == DX_HTTP_DATA) {
-            take_body(h, piece, h->chunks.left);
+            take_body(h, piece, dx_http_chunk_announced(&h->chunks));
         } else if (status == DX_HTTP_END) {
             body_is_whole(h);
         } else if (status == DX_HTTP_MORE) {
-            take_body(h, (dx_bytes){0}, h->chunks.left); /* a size is an announcement, too */
+            take_body(h, (dx_bytes){0}, dx_http_chunk_announced(&h->chunks)); /* a size is an announcement, too */
             break;
         } else {
             const dx_http_fault *fault = dx_http_fault_of(status);

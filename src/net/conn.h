@@ -135,6 +135,10 @@ void dx_conn_wrote(dx_conn *conn, size_t size);
  * bytes too large to copy for nothing. */
 bool dx_conn_write_large(dx_conn *conn, dx_bytes head, dx_bytes body);
 
+/* Queues a copy of the rest of a message that was pulled and left in part, before everything else: it
+ * is not pulled any more. Not while a send is in flight. Also good after dx_conn_finish. */
+bool dx_conn_write_rest(dx_conn *conn, dx_bytes rest);
+
 /* Queues `bytes` without copying; release(owner) once they are not needed any more (also when this
  * returns false). */
 bool dx_conn_write_shared(dx_conn *conn, dx_bytes bytes, void (*release)(void *owner), void *owner);

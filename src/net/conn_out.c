@@ -36,8 +36,8 @@ static void out_append(dx_conn *c, dx_chunk *chunk)
     c->out_last = chunk;
 }
 
-/* A chunk at the end of the queue with room for `size` bytes, from the pool if it fits there. */
-static dx_chunk *out_chunk_new(dx_conn *c, size_t size)
+/* A chunk with room for `size` bytes, from the pool if it fits there. */
+static dx_chunk *chunk_new(dx_conn *c, size_t size)
 {
     bool is_pooled = size <= DX_CHUNK_POOLED_BYTES - sizeof(dx_chunk);
     dx_chunk *chunk =
@@ -52,7 +52,15 @@ static dx_chunk *out_chunk_new(dx_conn *c, size_t size)
         .room = is_pooled ? DX_CHUNK_POOLED_BYTES - sizeof(dx_chunk) : size,
         .is_pooled = is_pooled,
     };
-    out_append(c, chunk);
+    return chunk;
+}
+
+static dx_chunk *out_chunk_new(dx_conn *c, size_t size)
+{
+    dx_chunk *chunk = chunk_new(c, size);
+
+    if (chunk)
+        out_append(c, chunk);
     return chunk;
 }
 
@@ -132,6 +140,25 @@ bool dx_conn_write(dx_conn *c, dx_bytes bytes)
         return false;
     memcpy((uint8_t *)chunk->at + chunk->size, bytes.at, bytes.size);
     out_grow(c, chunk, bytes.size);
+    dx_conn_wake(c);
+    return true;
+}
+
+bool dx_conn_write_rest(dx_conn *c, dx_bytes rest)
+{
+    if ((c->state != DX_CONN_OPEN && c->state != DX_CONN_FLUSHING) || rest.size == 0)
+        return true;
+    dx_assert(!c->is_sending && rest.size < UINT32_MAX - c->out_bytes);
+    dx_chunk *chunk = chunk_new(c, rest.size);
+    if (chunk == NULL)
+        return false;
+    c->is_pull_cut = false;
+    chunk->next = c->out_first;
+    c->out_first = chunk;
+    if (c->out_last == NULL)
+        c->out_last = chunk;
+    memcpy(chunk->bytes, rest.at, rest.size);
+    out_grow(c, chunk, rest.size);
     dx_conn_wake(c);
     return true;
 }

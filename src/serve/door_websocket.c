@@ -109,7 +109,7 @@ static void raw_fell_behind(dx_subscriber *sub, dx_bytes rest)
 {
     dx_ws *ws = door_of(sub)->ws;
 
-    dx_conn_write(ws->conn, rest);
+    dx_conn_write_rest(ws->conn, rest); /* a Pong may be queued already */
     dx_ws_want_room(ws);
 }
 

@@ -201,6 +201,8 @@ static void evict(dx_feed *f)
         if (l != &f->cursor && sub->position < head)
             fall_behind(f, sub);
     }
+    if (f->first == NULL) /* they were the last who needed any */
+        return;
     while (f->first->begin < head) {
         dx_feed_block *block = f->first;
         f->first = block->next;

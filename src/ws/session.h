@@ -126,13 +126,6 @@ static inline void dx_ws_wake(dx_ws *ws)
     dx_conn_wake(ws->conn);
 }
 
-/* Asks for one `room` call of the handler when everything queued has left. */
-static inline void dx_ws_want_room(dx_ws *ws)
-{
-    ws->is_room_owed = true;
-    dx_conn_want_room(ws->conn);
-}
-
 /* What the peer sent is still being worked on elsewhere: a Ping, a Close or a fault behind it waits for
  * dx_ws_settle, so that its answer does not overtake what the messages bring about. */
 static inline void dx_ws_unsettle(dx_ws *ws)
