@@ -246,8 +246,11 @@ static void close_while_full(bool stops, bool reset)
     end_open(&e, loop, fds[0], 0);
     dx_io_recv_start(&e.io);
     end_send(&e, much, sizeof much);
-    for (size_t before = 1; e.out_sent != before; turn_for(loop, 30))
+    size_t before = 1;
+    for (int i = 0; i < 200 && (e.out_sent != before || e.shorts == e.writables); i++) {
         before = e.out_sent;
+        turn_for(loop, 30);
+    }
     CHECK_INT(e.shorts, e.writables + 1); /* full, and stays so */
     if (stops)
         dx_io_recv_stop(&e.io);

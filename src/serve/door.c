@@ -77,6 +77,9 @@ void dx_door_problem(dx_exchange *x, dx_stream_status status, const dx_stream_in
     case DX_STREAM_MEMORY:
         dx_exchange_problem(x, 503, "Out of memory, try again later.");
         return;
+    case DX_STREAM_ENDED:
+        dx_exchange_problem(x, 503, "The server is going away.");
+        return;
     }
     dx_unreachable("a problem that is none");
 }

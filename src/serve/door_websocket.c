@@ -191,6 +191,7 @@ static void close_refused(dx_ws *ws, dx_stream_status status)
     case DX_STREAM_FUTURE:
     case DX_STREAM_FULL:
     case DX_STREAM_MEMORY:
+    case DX_STREAM_ENDED:
         dx_ws_close(ws, DX_WS_CLOSE_TRY_LATER, DX_BYTES("the message was not taken, try again later"));
         return;
     }

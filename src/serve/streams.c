@@ -90,6 +90,7 @@ static dx_err err_of(dx_stream_status status)
     case DX_STREAM_FUTURE: return DX_ERR_NOT_FOUND;
     case DX_STREAM_FULL:
     case DX_STREAM_MEMORY: return DX_ERR_MEMORY;
+    case DX_STREAM_ENDED: return DX_ERR_CLOSED;
     }
     dx_unreachable("dx_stream_status outside its enum");
 }

@@ -161,7 +161,8 @@ static dx_stream_status check_type(dx_stream *s, const dx_append *a)
     dx_unreachable("dx_stream_kind outside its enum");
 }
 
-static dx_stream_status append_all(dx_stream *s, dx_append *a)
+/* There is room for all of them. */
+static void append_all(dx_stream *s, dx_append *a)
 {
     uint64_t now_ms = dx_loop_now_ms(s->hub->loop);
 
@@ -169,10 +170,7 @@ static dx_stream_status append_all(dx_stream *s, dx_append *a)
         dx_message *message = a->messages[i];
         message->kind = (uint8_t)s->kind;
         dx_message_ref(message); /* the log may trim what it has just taken */
-        if (!dx_log_append(&s->log, message, now_ms, &s->ns->retention)) {
-            dx_message_unref(message);
-            return DX_STREAM_MEMORY;
-        }
+        dx_log_append(&s->log, message, now_ms, &s->ns->retention);
         a->messages[i] = NULL;
         for (dx_list *l = s->links.next; l != &s->links; l = l->next) {
             dx_link *link = DX_CONTAINER(l, dx_link, link);
@@ -183,19 +181,30 @@ static dx_stream_status append_all(dx_stream *s, dx_append *a)
     }
     dx_task_queue(s->hub->loop, &s->send);
     a->next = (dx_offset){s->epoch, s->log.tail};
-    return DX_STREAM_OK;
+}
+
+static dx_stream_status append(dx_hub *hub, dx_append *a)
+{
+    dx_stream *s = dx_home_find(hub, a->path);
+
+    if (hub->is_ended)
+        return DX_STREAM_ENDED;
+    if (s == NULL)
+        s = stream_new(hub, a->ns, a->path);
+    if (s == NULL)
+        return DX_STREAM_FULL;
+    if (!dx_log_reserve(&s->log, a->count, &s->ns->retention))
+        return DX_STREAM_MEMORY;
+    dx_stream_status status = check_type(s, a);
+    if (status == DX_STREAM_OK)
+        append_all(s, a);
+    return status;
 }
 
 void dx_home_append(dx_hub *hub, dx_append *a)
 {
-    dx_stream *s = dx_home_find(hub, a->path);
-
     dx_assert(a->count > 0);
-    if (s == NULL)
-        s = stream_new(hub, a->ns, a->path);
-    a->status = s ? check_type(s, a) : DX_STREAM_FULL;
-    if (a->status == DX_STREAM_OK)
-        a->status = append_all(s, a);
+    a->status = append(hub, a);
     for (size_t i = 0; i < a->count; i++)
         dx_message_unref(a->messages[i]);
 }
@@ -256,8 +265,8 @@ void dx_home_read(dx_hub *hub, dx_read *r)
 
     r->count = 0;
     r->messages = NULL;
-    r->status = DX_STREAM_NOT_FOUND;
-    if (s == NULL)
+    r->status = hub->is_ended ? DX_STREAM_ENDED : DX_STREAM_NOT_FOUND;
+    if (s == NULL || hub->is_ended)
         return;
     dx_log_trim(&s->log, dx_loop_now_ms(hub->loop), &s->ns->retention);
     fill_info(s, &r->info);
@@ -274,10 +283,10 @@ void dx_home_subscribe(dx_hub *hub, dx_link *link)
     dx_bytes path = link->topic->node.key; /* constant for the topic's life */
     dx_stream *s = dx_home_find(hub, path);
 
-    if (s == NULL)
+    if (s == NULL && !hub->is_ended)
         s = stream_new(hub, link->topic->ns, path);
-    link->err = s ? DX_OK : DX_ERR_MEMORY;
-    if (s == NULL)
+    link->err = hub->is_ended ? DX_ERR_CLOSED : s ? DX_OK : DX_ERR_MEMORY;
+    if (link->err != DX_OK)
         return;
     link->stream = s;
     link->sent = s->log.tail;
@@ -305,7 +314,7 @@ void dx_home_on_ack(dx_post *post)
     link->is_out = false;
     if (link->is_leaving)
         dx_hub_send(link->home, link->worker, &link->leave_post);
-    else if (link->stream && link->stream->log.tail > link->sent)
+    else if (link->stream && !link->home->is_ended && link->stream->log.tail > link->sent)
         dx_home_send_batch(link);
 }
 
@@ -314,7 +323,8 @@ static void on_batch(dx_post *post)
     dx_link *link = DX_CONTAINER(post, dx_link, post);
 
     for (size_t i = 0; i < link->count; i++) {
-        dx_topic_deliver(link->topic, link->batch[i]);
+        if (!link->worker->is_ended)
+            dx_topic_deliver(link->topic, link->batch[i]);
         dx_message_unref(link->batch[i]);
     }
     link->count = 0;

@@ -12,16 +12,32 @@ enum { SWEEP_MS = 1000, RETRY_MS = 16 };
 
 void dx_hub_send(dx_hub *from, dx_hub *to, dx_post *post)
 {
-    dx_post **end = &from->backlog[to->index];
+    dx_post **last = &from->backlog[to->index];
 
-    post->next = NULL;
-    if (*end == NULL && dx_loop_post(to->loop, post) == DX_OK)
+    if (*last == NULL && !from->is_ended && dx_loop_post(to->loop, post) == DX_OK)
         return;
-    while (*end)
-        end = &(*end)->next;
-    *end = post;
-    if (!dx_timer_is_set(&from->retry_timer))
+    post->next = *last ? (*last)->next : post;
+    if (*last)
+        (*last)->next = post;
+    *last = post;
+    if (!from->is_ended && !dx_timer_is_set(&from->retry_timer))
         dx_timer_set(from->loop, &from->retry_timer, RETRY_MS);
+}
+
+/* The oldest post that waits for worker `index`, or NULL; dropping it takes it out. */
+static dx_post *backlog_first(const dx_hub *hub, uint32_t index)
+{
+    return hub->backlog && hub->backlog[index] ? hub->backlog[index]->next : NULL;
+}
+
+static void backlog_drop_first(dx_hub *hub, uint32_t index)
+{
+    dx_post **last = &hub->backlog[index], *first = (*last)->next;
+
+    if (first == *last)
+        *last = NULL;
+    else
+        (*last)->next = first->next;
 }
 
 static void on_retry(dx_timer *timer)
@@ -30,13 +46,18 @@ static void on_retry(dx_timer *timer)
     bool more = false;
 
     for (uint32_t i = 0; i < hub->all->count; i++) {
-        while (hub->backlog[i]) {
-            dx_post *post = hub->backlog[i], *next = post->next;
-            if (dx_loop_post(hub->all->hubs[i].loop, post) != DX_OK)
+        for (dx_post *post; (post = backlog_first(hub, i)) != NULL;) {
+            dx_post *next = post->next, *last = hub->backlog[i];
+            if (dx_loop_post(hub->all->hubs[i].loop, post) != DX_OK) {
+                post->next = next; /* a mailbox may have written to it */
+                more = true;
                 break;
-            hub->backlog[i] = next;
+            }
+            if (post == last)
+                hub->backlog[i] = NULL;
+            else
+                last->next = next;
         }
-        more |= hub->backlog[i] != NULL;
     }
     if (more)
         dx_timer_set(hub->loop, timer, RETRY_MS);
@@ -186,6 +207,7 @@ dx_err dx_hub_begin(dx_streams *streams, uint32_t index, dx_loop *loop)
 
 void dx_hub_end(dx_hub *hub)
 {
+    hub->is_ended = true;
     dx_timer_clear(&hub->sweep_timer);
     dx_timer_clear(&hub->retry_timer);
     for (dx_list *l = hub->sweep.next; l != &hub->sweep; l = l->next)
@@ -197,10 +219,27 @@ void dx_hub_end(dx_hub *hub)
     }
 }
 
+/* What the workers still had to tell each other, when there are no loops any more. True: something. */
+static bool run_backlogs(dx_streams *streams)
+{
+    bool ran = false;
+
+    for (uint32_t i = 0; i < streams->count * streams->count; i++) {
+        dx_hub *hub = &streams->hubs[i / streams->count];
+        for (dx_post *post; (post = backlog_first(hub, i % streams->count)) != NULL; ran = true) {
+            backlog_drop_first(hub, i % streams->count);
+            post->run(post);
+        }
+    }
+    return ran;
+}
+
 void dx_streams_free(dx_streams *streams)
 {
     if (streams == NULL)
         return;
+    while (run_backlogs(streams))
+        continue;
     for (uint32_t i = 0; i < streams->count; i++)
         dx_topics_free(&streams->hubs[i]);
     for (uint32_t i = 0; i < streams->count; i++) {

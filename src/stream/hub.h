@@ -43,6 +43,7 @@ typedef enum dx_stream_status {
     DX_STREAM_FUTURE, /* the position is behind the tail: nobody gave it out */
     DX_STREAM_FULL,   /* no more streams can be made */
     DX_STREAM_MEMORY,
+    DX_STREAM_ENDED, /* the home's hub has ended */
 } dx_stream_status;
 
 /* What is known of a stream at some moment. */
@@ -105,11 +106,13 @@ struct dx_read {
 
 /* The streams of a server: `count` hubs, to be begun each on its worker. */
 DX_MUST_USE dx_err dx_streams_new(uint32_t count, dx_streams **ret);
-/* After the workers' threads have ended. NULL is allowed. */
+/* After the workers' threads have ended and their loops were freed: what was still under way between hubs
+ * is answered here. NULL is allowed. */
 void dx_streams_free(dx_streams *streams);
 /* The hub of worker `index`, which runs on `loop`. Errors: DX_ERR_MEMORY. */
 DX_MUST_USE dx_err dx_hub_begin(dx_streams *streams, uint32_t index, dx_loop *loop);
-/* No timers and tasks after this; posts may still come. */
+/* No timers and tasks after this; subscribers must have ended. Posts may still come: what they ask for is
+ * answered with DX_STREAM_ENDED. No hub may run on after all have ended. */
 void dx_hub_end(dx_hub *hub);
 dx_hub *dx_streams_hub(dx_streams *streams, uint32_t index);
 uint32_t dx_streams_home(const dx_streams *streams, dx_bytes path);
@@ -131,7 +134,7 @@ typedef struct dx_watch dx_watch;
 struct dx_watch {
     dx_list link;
     dx_topic *topic;
-    /* The stream is delivered from here on. DX_ERR_MEMORY: it is not; end the watch. May be called before
+    /* The stream is delivered from here on. DX_ERR_MEMORY, DX_ERR_CLOSED: it is not; end the watch. May be called before
      * dx_hub_watch returns. */
     void (*ready)(dx_watch *watch, dx_err err);
 };

@@ -53,7 +53,7 @@ struct dx_topic {
     dx_list feeds;   /* of dx_feed.link */
     dx_list waiting; /* of dx_watch.link: not ready yet */
     uint32_t watches_count;
-    bool is_ready;
+    bool is_ready, is_leaving;
     uint64_t epoch, next_sequence;
     char path[];
 };
@@ -67,7 +67,8 @@ struct dx_hub {
     dx_map topics;
     dx_list sweep; /* of dx_stream.swept: the one looked at longest ago first */
     dx_timer sweep_timer, retry_timer;
-    dx_post **backlog; /* per worker: posts its mailbox had no room for, in order */
+    dx_post **backlog; /* per worker: the last of a ring of posts its mailbox had no room for */
+    bool is_ended;     /* nothing is posted and no task queued any more: the loops end, too */
     uint64_t origins_count;
 };
 

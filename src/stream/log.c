@@ -11,9 +11,16 @@ static dx_message **slot_of(const dx_log_ring *log, uint64_t sequence)
     return &log->at[sequence & (log->capacity - 1)];
 }
 
-static bool log_grow(dx_log_ring *log)
+bool dx_log_reserve(dx_log_ring *log, size_t count, const dx_retention *retention)
 {
-    uint32_t capacity = log->capacity ? log->capacity * 2 : 8;
+    uint64_t need = dx_min_u64((uint64_t)log->count + count, (uint64_t)retention->count_max + 1);
+    uint32_t capacity = log->capacity ? log->capacity : 8;
+
+    dx_assert(need <= 1u << 31);
+    while (capacity < need)
+        capacity *= 2;
+    if (capacity == log->capacity)
+        return true;
     dx_message **at = malloc(capacity * sizeof *at);
 
     if (at == NULL)
@@ -44,18 +51,16 @@ void dx_log_trim(dx_log_ring *log, uint64_t now_ms, const dx_retention *retentio
         drop_first(log);
 }
 
-bool dx_log_append(dx_log_ring *log, dx_message *message, uint64_t now_ms,
+void dx_log_append(dx_log_ring *log, dx_message *message, uint64_t now_ms,
                    const dx_retention *retention)
 {
-    if (log->count == log->capacity && !log_grow(log))
-        return false;
+    dx_assert(log->count < log->capacity);
     message->sequence = ++log->tail;
     message->time_ms = now_ms;
     *slot_of(log, log->tail) = message;
     log->count++;
     log->bytes += message->size;
     dx_log_trim(log, now_ms, retention);
-    return true;
 }
 
 dx_message *dx_log_at(const dx_log_ring *log, uint64_t sequence)

@@ -29,9 +29,12 @@ static inline uint64_t dx_log_first(const dx_log_ring *log)
     return log->tail + 1 - log->count;
 }
 
-/* Appends `message` (taken on success), giving it the next sequence, and trims. False: no memory. */
-DX_MUST_USE bool dx_log_append(dx_log_ring *log, dx_message *message, uint64_t now_ms,
-                               const dx_retention *retention);
+/* Makes room for `count` messages more (of which retention may keep fewer). False: no memory. */
+DX_MUST_USE bool dx_log_reserve(dx_log_ring *log, size_t count, const dx_retention *retention);
+
+/* Appends `message` (taken), giving it the next sequence, and trims. There must be room (dx_log_reserve). */
+void dx_log_append(dx_log_ring *log, dx_message *message, uint64_t now_ms,
+                   const dx_retention *retention);
 
 /* Drops what retention does not keep. */
 void dx_log_trim(dx_log_ring *log, uint64_t now_ms, const dx_retention *retention);

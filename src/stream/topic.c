@@ -38,7 +38,8 @@ static void on_ready(dx_post *post)
 {
     dx_link *link = DX_CONTAINER(post, dx_link, post);
 
-    topic_ready(link->topic);
+    if (!link->topic->is_leaving) /* else nobody has waited for it */
+        topic_ready(link->topic);
     post->run = dx_home_on_ack;
     dx_hub_send(link->worker, link->home, post);
 }
@@ -123,6 +124,7 @@ static void on_leave(dx_post *post)
 static void topic_leave(dx_topic *t)
 {
     dx_map_remove(&t->hub->topics, &t->node);
+    t->is_leaving = true;
     if (t->link->home == t->hub) {
         dx_home_leave(t->hub, t->link);
         topic_free(t);
