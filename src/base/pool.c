@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { SLAB_BYTES = 65536 };
 
@@ -31,9 +32,24 @@ static bool slab_has_room(const dx_pool *pool, const struct slab *s)
     return s->free != NULL || s->fresh_offset + pool->object_bytes <= SLAB_BYTES;
 }
 
+/* From the system itself: an allocator would put its own head in front of each slab, on a page of its
+ * own because of the alignment. Twice the size holds an aligned slab; the rest goes back. */
+static void *slab_map(void)
+{
+    uint8_t *at = mmap(NULL, 2 * SLAB_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (at == MAP_FAILED)
+        return NULL;
+    size_t before = -(uintptr_t)at & (SLAB_BYTES - 1);
+    if (before > 0)
+        munmap(at, before);
+    munmap(at + before + SLAB_BYTES, SLAB_BYTES - before);
+    return at + before;
+}
+
 static struct slab *slab_new(dx_pool *pool)
 {
-    struct slab *s = aligned_alloc(SLAB_BYTES, SLAB_BYTES);
+    struct slab *s = slab_map();
 
     if (s == NULL)
         return NULL;
@@ -101,7 +117,7 @@ void dx_pool_give(dx_pool *pool, void *object)
     /* The last open slab stays, so that one object taken and given in turn costs no system call. */
     if (s->live_count == 0 && pool->slabs_open.next != pool->slabs_open.prev) {
         dx_list_remove(&s->link);
-        free(s);
+        munmap(s, SLAB_BYTES);
     }
 }
 
@@ -109,5 +125,5 @@ void dx_pool_deinit(dx_pool *pool)
 {
     dx_assert(pool->live_count == 0);
     for (dx_list *l; (l = dx_list_take_first(&pool->slabs_open)) != NULL;)
-        free(DX_CONTAINER(l, struct slab, link));
+        munmap(DX_CONTAINER(l, struct slab, link), SLAB_BYTES);
 }

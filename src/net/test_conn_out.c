@@ -333,7 +333,7 @@ LOOP_TEST("no stall is held against a peer when what could be pulled has gone me
     TURN_UNTIL(w.loop, p.conn->is_blocked);
     p.feed_size = p.feed_at; /* nothing is left, as if that had been the end of a message */
     PEER_UNTIL(&w, &other, other.in.size == p.feed_size);
-    turn_for(w.loop, 400);
+    turn_for(w.loop, 700);
     CHECK_INT(p.counts[PROBE_CLOSED], 0);
     dx_conn_write(p.conn, DX_BYTES("still there"));
     PEER_UNTIL(&w, &other, other.in.size == p.feed_size + 11);

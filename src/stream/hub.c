@@ -49,7 +49,6 @@ static void on_retry(dx_timer *timer)
         for (dx_post *post; (post = backlog_first(hub, i)) != NULL;) {
             dx_post *next = post->next, *last = hub->backlog[i];
             if (dx_loop_post(hub->all->hubs[i].loop, post) != DX_OK) {
-                post->next = next; /* a mailbox may have written to it */
                 more = true;
                 break;
             }

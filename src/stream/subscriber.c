@@ -72,14 +72,10 @@ static void on_page(dx_read *r)
 
     if (sub) {
         sub->reading = NULL;
-        if (r->status == DX_STREAM_MEMORY) {
-            r->info.tail = sub->next - 1; /* nothing was read: tell of all that may be lost */
-            sub->feed->encoding->gap(sub, 0);
-        } else if (r->status == DX_STREAM_NOT_FOUND) {
-            sub->feed->encoding->gap(sub, 0);
-        } else {
+        if (r->status == DX_STREAM_OK || r->status == DX_STREAM_GONE)
             give_page(sub, r);
-        }
+        else
+            sub->feed->encoding->gap(sub, 0);
     }
     dx_read_release(r);
     free(r);

@@ -160,18 +160,23 @@ static bool control_is_paid(dx_ws *ws)
 
 static void drop_late_pong(dx_ws *ws)
 {
-    free(ws->late_pong);
-    ws->late_pong = NULL;
+    if (ws->extra == NULL)
+        return;
+    ws->extra->has_late_pong = false;
+    dx_ws_extra_trim(ws);
 }
 
 /* Of the pings of a peer that does not read only the latest is remembered (§5.5.3 allows that); when
  * there is no memory for it, not even that. */
 static void answer_late(dx_ws *ws, dx_bytes payload)
 {
-    if (ws->late_pong == NULL && (ws->late_pong = malloc(1 + DX_WS_CONTROL_BYTES_MAX)) == NULL)
+    struct dx_ws_extra *e = dx_ws_extra(ws);
+
+    if (e == NULL)
         return;
-    ws->late_pong[0] = (uint8_t)payload.size;
-    dx_copy(ws->late_pong + 1, payload.at, payload.size);
+    e->has_late_pong = true;
+    e->late_pong_size = (uint8_t)payload.size;
+    dx_copy(e->late_pong, payload.at, payload.size);
     dx_conn_want_room(ws->conn);
 }
 
@@ -185,9 +190,9 @@ static void on_ping(dx_ws *ws, dx_bytes payload)
         return;
     }
     ws->pongs_count++;
-    drop_late_pong(ws); /* that ping was an earlier one */
     absorb(ws, ABSORB_BYTES_MAX);
     dx_ws_write_frame(ws, DX_WS_PONG, payload);
+    drop_late_pong(ws); /* that ping was an earlier one */
 }
 
 static void on_control(dx_ws *ws, const dx_ws_event *event)
@@ -202,24 +207,18 @@ static void on_control(dx_ws *ws, const dx_ws_event *event)
 
 /* ---- the connection --------------------------------------------------------------------------- */
 
-/* An event with a copy of its payload. */
-struct dx_ws_held {
-    dx_ws_event event;
-    uint8_t payload[DX_WS_CONTROL_BYTES_MAX];
-};
-
 /* False: no memory for it; then it is better early than never. */
 static bool hold(dx_ws *ws, const dx_ws_event *event)
 {
-    struct dx_ws_held *held = malloc(sizeof *held);
+    struct dx_ws_extra *e = dx_ws_extra(ws);
 
-    if (held == NULL)
+    if (e == NULL)
         return false;
-    held->event = *event;
-    held->event.payload.at = held->payload;
-    dx_assert(event->payload.size <= sizeof held->payload);
-    dx_copy(held->payload, event->payload.at, event->payload.size);
-    ws->held = held;
+    dx_assert(!e->is_held && event->payload.size <= sizeof e->held_payload);
+    e->is_held = true;
+    e->held = *event;
+    e->held.payload.at = e->held_payload;
+    dx_copy(e->held_payload, event->payload.at, event->payload.size);
     dx_conn_pause(ws->conn);
     return true;
 }
@@ -246,18 +245,17 @@ static void on_event(dx_ws *ws, const dx_ws_event *event)
 
 void dx_ws_settle(dx_ws *ws)
 {
-    struct dx_ws_held *held = ws->held;
-
     ws->is_unsettled = false;
-    if (held == NULL)
+    if (!dx_ws_is_holding(ws))
         return;
-    ws->held = NULL;
+    ws->extra->is_held = false;
     if (ws->state != DX_WS_CLOSED) {
         if (!ws->is_paused)
             dx_conn_resume(ws->conn);
-        on_event(ws, &held->event);
+        dx_ws_event event = ws->extra->held; /* its payload stays until the extra goes */
+        on_event(ws, &event);
     }
-    free(held);
+    dx_ws_extra_trim(ws);
 }
 
 static size_t on_bytes(dx_conn *conn, uint8_t *at, size_t size)
@@ -298,8 +296,9 @@ static void on_room(dx_conn *conn)
     if (ws->state != DX_WS_OPEN)
         return;
     ws->is_room_owed = false;
-    if (ws->late_pong) {
-        dx_ws_write_frame(ws, DX_WS_PONG, dx_bytes_at(ws->late_pong + 1, ws->late_pong[0]));
+    if (ws->extra && ws->extra->has_late_pong) {
+        dx_ws_write_frame(ws, DX_WS_PONG,
+                          dx_bytes_at(ws->extra->late_pong, ws->extra->late_pong_size));
         drop_late_pong(ws);
     }
     if (is_owed && handler->room)
@@ -317,7 +316,7 @@ static bool pulled(dx_conn *conn, size_t bytes)
     dx_ws *ws = conn->protocol;
     bool is_cut = ws->endpoint->pulled(ws, bytes);
 
-    if (ws->held && !ws->is_unsettled && !is_cut)
+    if (dx_ws_is_holding(ws) && !ws->is_unsettled && !is_cut)
         dx_ws_settle(ws);
     return is_cut;
 }
@@ -357,10 +356,7 @@ static void on_deadline(dx_conn *conn)
 
 static void session_free(dx_ws *ws)
 {
-    dx_ws_drop_message(ws);
-    free(ws->held);
-    dx_ws_contexts_free(ws->contexts);
-    drop_late_pong(ws);
+    dx_ws_extra_free(ws);
     dx_pool_give(&ws->worker->sessions, ws);
 }
 
@@ -456,7 +452,7 @@ void dx_ws_pause(dx_ws *ws)
 void dx_ws_resume(dx_ws *ws)
 {
     ws->is_paused = false;
-    if (ws->state != DX_WS_CLOSED && ws->held == NULL)
+    if (ws->state != DX_WS_CLOSED && !dx_ws_is_holding(ws))
         dx_conn_resume(ws->conn);
 }
 

@@ -75,18 +75,14 @@ typedef enum dx_ws_state {
     DX_WS_CLOSED,     /* both are through, or it failed: only the connection has to end */
 } dx_ws_state;
 
-struct dx_ws_contexts; /* the zlib states of a session with takeover */
-struct dx_ws_held;     /* an event that waits until the session is settled */
+struct dx_ws_extra; /* what a session has only now and then (session_frame.h) */
 
 struct dx_ws {
     dx_conn *conn;
     dx_ws_worker *worker;
     const dx_ws_endpoint *endpoint;
     void *user;
-    dx_buffer *message; /* the pieces of the message under way */
-    struct dx_ws_contexts *contexts;
-    struct dx_ws_held *held;
-    uint8_t *late_pong; /* size and payload of the Pong that waits until the queue has left */
+    struct dx_ws_extra *extra; /* NULL while it has none of that */
     dx_ws_reader reader;
     uint32_t heard_ms;   /* loop time, modulo 2^32, of the last byte that came */
     uint32_t control_ms; /* loop time up to which control frames are paid for */

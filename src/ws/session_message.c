@@ -14,21 +14,39 @@ enum {
     SCRATCH_KEPT_BYTES = 262144 /* scratch that grew beyond it is given back */
 };
 
-struct dx_ws_contexts {
-    dx_inflater *inflater; /* NULL: the worker's */
-    dx_deflater *deflater;
-};
+/* ---- what a session has now and then ---------------------------------------------------------- */
+
+struct dx_ws_extra *dx_ws_extra(dx_ws *ws)
+{
+    if (ws->extra == NULL)
+        ws->extra = calloc(1, sizeof *ws->extra);
+    return ws->extra;
+}
+
+void dx_ws_extra_trim(dx_ws *ws)
+{
+    const struct dx_ws_extra *e = ws->extra;
+
+    if (e && !e->message.at && !e->inflater && !e->deflater && !e->is_held && !e->has_late_pong) {
+        free(ws->extra);
+        ws->extra = NULL;
+    }
+}
+
+void dx_ws_extra_free(dx_ws *ws)
+{
+    struct dx_ws_extra *e = ws->extra;
+
+    if (e == NULL)
+        return;
+    dx_buffer_clear(&e->message);
+    dx_inflater_free(e->inflater);
+    dx_deflater_free(e->deflater);
+    free(e);
+    ws->extra = NULL;
+}
 
 /* ---- deflate state ---------------------------------------------------------------------------- */
-
-void dx_ws_contexts_free(struct dx_ws_contexts *contexts)
-{
-    if (contexts == NULL)
-        return;
-    dx_inflater_free(contexts->inflater);
-    dx_deflater_free(contexts->deflater);
-    free(contexts);
-}
 
 /* With takeover a direction has a state of its own; without, nothing is held between messages. */
 bool dx_ws_contexts_init(dx_ws *ws, const dx_ws_deflate_params *params)
@@ -37,27 +55,22 @@ bool dx_ws_contexts_init(dx_ws *ws, const dx_ws_deflate_params *params)
     bool send_kept = is_server ? params->server_takeover : params->client_takeover;
     bool recv_kept = is_server ? params->client_takeover : params->server_takeover;
     uint8_t recv_bits = is_server ? params->client_bits : params->server_bits;
-    struct dx_ws_contexts *contexts = NULL;
 
     ws->send_bits = is_server ? params->server_bits : params->client_bits;
     if (!send_kept && !recv_kept)
         return true;
-    contexts = calloc(1, sizeof *contexts);
-    if (contexts == NULL)
-        return false;
-    if ((recv_kept && dx_inflater_new(recv_bits, &contexts->inflater) != DX_OK) ||
-        (send_kept && dx_deflater_new(0, ws->send_bits, &contexts->deflater) != DX_OK)) {
-        dx_ws_contexts_free(contexts);
-        return false;
-    }
-    ws->contexts = contexts;
-    return true;
+    struct dx_ws_extra *e = dx_ws_extra(ws);
+    if (e && (!recv_kept || dx_inflater_new(recv_bits, &e->inflater) == DX_OK) &&
+        (!send_kept || dx_deflater_new(0, ws->send_bits, &e->deflater) == DX_OK))
+        return true;
+    dx_ws_extra_free(ws);
+    return false;
 }
 
 static dx_inflater *inflater_of(dx_ws *ws)
 {
-    if (ws->contexts && ws->contexts->inflater)
-        return ws->contexts->inflater;
+    if (ws->extra && ws->extra->inflater)
+        return ws->extra->inflater;
     if (ws->worker->inflater == NULL && dx_inflater_new(15, &ws->worker->inflater) != DX_OK)
         return NULL;
     return ws->worker->inflater;
@@ -79,20 +92,10 @@ static void scratch_done(dx_buffer *scratch)
 
 /* ---- receiving -------------------------------------------------------------------------------- */
 
-void dx_ws_drop_message(dx_ws *ws)
-{
-    if (ws->message == NULL)
-        return;
-    dx_buffer_clear(ws->message);
-    free(ws->message);
-    ws->message = NULL;
-}
-
 static bool gather(dx_ws *ws, dx_bytes piece)
 {
-    if (ws->message == NULL && (ws->message = calloc(1, sizeof *ws->message)) == NULL)
-        return false;
-    return dx_buffer_append(ws->message, piece);
+    struct dx_ws_extra *e = dx_ws_extra(ws);
+    return e && dx_buffer_append(&e->message, piece);
 }
 
 static void deliver(dx_ws *ws, dx_ws_opcode opcode, dx_bytes payload)
@@ -110,7 +113,7 @@ static bool inflate_into(dx_ws *ws, dx_inflater *inflater, dx_bytes in, dx_buffe
     size_t max = ws->endpoint->config.message_bytes_max;
     dx_inflate_status status = DX_INFLATE_FULL;
 
-    dx_inflater_begin(inflater, ws->contexts && ws->contexts->inflater, max);
+    dx_inflater_begin(inflater, ws->extra && ws->extra->inflater, max);
     while (status == DX_INFLATE_FULL) {
         if (!dx_buffer_reserve(out, dx_max_size(out->size, 4096))) {
             status = DX_INFLATE_MEMORY;
@@ -163,17 +166,19 @@ void dx_ws_on_data(dx_ws *ws, const dx_ws_event *event)
         }
         if (!event->last)
             return;
-        payload = dx_buffer_view(ws->message);
+        payload = dx_buffer_view(&ws->extra->message);
     }
-    dx_buffer *gathered = ws->message; /* sending and closing must not find it half done */
-    ws->message = NULL;
+    dx_buffer gathered = {0};
+    if (ws->extra) { /* sending and closing must not find it half done */
+        gathered = ws->extra->message;
+        ws->extra->message = (dx_buffer){0};
+        dx_ws_extra_trim(ws);
+    }
     if (event->compressed)
         deliver_inflated(ws, event->opcode, payload);
     else
         deliver(ws, event->opcode, payload);
-    if (gathered)
-        dx_buffer_clear(gathered);
-    free(gathered);
+    dx_buffer_clear(&gathered);
 }
 
 /* ---- sending ---------------------------------------------------------------------------------- */
@@ -260,9 +265,9 @@ bool dx_ws_deflate(dx_ws_worker *worker, unsigned bits, dx_bytes payload, dx_byt
 /* By the session's own state, if it keeps one. Not to compress is no error (RFC 7692 §6.1). */
 static bool deflate_own(dx_ws *ws, dx_bytes payload, dx_bytes *ret)
 {
-    if (ws->contexts == NULL || ws->contexts->deflater == NULL)
+    if (ws->extra == NULL || ws->extra->deflater == NULL)
         return dx_ws_deflate(ws->worker, ws->send_bits, payload, ret);
-    return deflate_into(&ws->worker->deflated, ws->contexts->deflater, ws->send_bits, payload,
+    return deflate_into(&ws->worker->deflated, ws->extra->deflater, ws->send_bits, payload,
                         dx_deflate_bound(payload.size), ret);
 }
 

@@ -70,7 +70,7 @@ static wst_event send_in_parts(wst_run *run, wst_client *client, const in_frame 
         return event;
     }
     send_octets(run, client, frame->at + good_end, cut->bad);
-    event = wst_client_next(client, 1000);
+    event = wst_client_next(client, WST_FAIL_FAST_MS);
     if (event.kind != WST_EVENT_TIMEOUT)
         return event;
     wst_run_grade(run, WST_NON_STRICT, "nothing came at the bad octet");

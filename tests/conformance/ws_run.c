@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { END_WAIT_MS = 3000 }; /* for the FIN after a Close */
+enum { END_WAIT_MS = 5000 }; /* for the FIN after a Close */
 
 void wst_case_add(wst_case_list *list, const wst_case *one)
 {

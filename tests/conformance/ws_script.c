@@ -10,7 +10,6 @@
 #include <string.h>
 
 enum {
-    AWAIT_END_MS = 1000, /* a server that fails fast does so in far less */
     EXPECTED_MAX = 64,
 };
 
@@ -236,7 +235,7 @@ static void step(script *s, const wst_step *one)
         break;
     case WST_AWAIT_END:
         flush(s);
-        take_until_failure(s, AWAIT_END_MS, true);
+        take_until_failure(s, WST_FAIL_FAST_MS, true);
         break;
     case WST_FIN:
         flush(s);
