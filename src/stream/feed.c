@@ -322,6 +322,8 @@ static void feed_on_flush(dx_task *task)
     } else {
         dx_list_remove(&f->cursor);
         f->offered = f->offering;
+        if (f->offered < f->tail) /* appended meanwhile: those whose turn was over are to get it, too */
+            dx_task_queue(f->loop, &f->flush);
         evict(f);
     }
     release_if_sent(f);
@@ -445,7 +447,7 @@ static void advance(dx_subscriber *sub, uint64_t bytes)
             bytes -= part;
             sub->is_partial = position < end;
         }
-        if (!sub->is_partial)
+        if (!sub->is_partial && !sub->is_falling) /* else there may be a hole before them */
             position = skip_own(f, sub, position);
     }
     dx_assert(position <= f->tail);

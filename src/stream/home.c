@@ -142,13 +142,23 @@ static bool all_json(const dx_append *a)
     return true;
 }
 
+/* Without parameters: text/plain is the type of text/plain; charset=utf-8. */
+static dx_bytes media_type(dx_bytes type)
+{
+    dx_bytes media = {0};
+
+    dx_bytes_split(&type, ';', &media);
+    return dx_bytes_trim(media);
+}
+
 static dx_stream_status check_type(dx_stream *s, const dx_append *a)
 {
     if (s->kind == DX_STREAM_UNDECIDED)
         return decide_type(s, a);
-    if (a->type.size > 0)
-        return dx_bytes_equal_nocase(a->type, dx_bytes_at(s->type, s->type_size)) ? DX_STREAM_OK
-                                                                                  : DX_STREAM_TYPE;
+    if (a->type.size > 0) {
+        dx_bytes own = media_type(dx_bytes_at(s->type, s->type_size));
+        return dx_bytes_equal_nocase(media_type(a->type), own) ? DX_STREAM_OK : DX_STREAM_TYPE;
+    }
     switch (s->kind) {
     case DX_STREAM_TEXT: return a->kind == DX_STREAM_BINARY ? DX_STREAM_TYPE : DX_STREAM_OK;
     case DX_STREAM_JSON:

@@ -62,6 +62,16 @@ export function playWebSocket(name, client, shared) {
     await writer.close();
   });
 
+  test(`${name}: a stream that a WebSocket began takes posts of plain text`, limit, async () => {
+    const path = freshPath();
+    const writer = await client.connect(shared.ws + path);
+    await writer.send('begun by WebSocket');
+    await writer.inbox.take();
+    await post(shared.url + path, 'text/plain', 'and posted to');
+    assert.equal(await writer.inbox.take(), 'and posted to');
+    await writer.close();
+  });
+
   test(`${name}: two WebSockets on one URL hear each other`, limit, async () => {
     const path = freshPath();
     const a = await client.connect(`${shared.ws}${path}?echo=0`);

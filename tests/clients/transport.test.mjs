@@ -87,6 +87,17 @@ test('an unknown path is 404, a wrong method 405 with Allow, both as problem+jso
   assert.equal(JSON.parse(wrong.body).status, 405);
 });
 
+test('a post of another type than the stream has is 409, with other parameters it is taken', limit, async () => {
+  const url = shared.url + freshPath();
+  await post(url, 'text/plain; charset=utf-8', 'text');
+  await post(url, 'Text/Plain', ' and more');
+  for (const type of ['application/json', 'text/csv', 'text/plain-ish']) {
+    const answer = await request(url, { method: 'POST', headers: { 'Content-Type': type }, body: '"no"' });
+    assert.equal(answer.status, 409, type);
+  }
+  assert.equal((await request(`${url}?offset=-1`)).body.toString(), 'text and more');
+});
+
 test('IPv6 is listened on and spoken', limit, async (t) => {
   const probe = net.createServer();
   const missing = await new Promise((resolve) => probe.once('error', resolve).listen(0, '::1', () => resolve(null)));

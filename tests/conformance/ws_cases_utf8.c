@@ -57,7 +57,7 @@ static void send_octets(wst_run *run, wst_client *client, uint8_t *at, size_t si
     wst_send(run, client, &(wst_buffer){.at = at, .size = size}, AT_ONCE);
 }
 
-/* Sends the frame up to and with the bad part; the rest only if the server does not fail by then. */
+/* Sends the frame with its bad part; the rest only if the server has not failed by then. */
 static wst_event send_in_parts(wst_run *run, wst_client *client, const in_frame *cut,
                                const wst_buffer *frame)
 {
