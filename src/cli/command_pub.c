@@ -76,7 +76,8 @@ static void say_refused(const publisher *p)
     char text[900];
     const char *reason = dx_http_reason(p->status);
     uint8_t *memory = malloc(p->answer.size + 1);
-    dx_bytes detail = memory ? problem_detail(dx_buffer_view(&p->answer), memory) : (dx_bytes){NULL, 0};
+    dx_bytes detail =
+        memory ? problem_detail(dx_buffer_view(&p->answer), memory) : (dx_bytes){NULL, 0};
 
     snprintf(text, sizeof text, "the server answered %u%s%s%s%.*s", p->status, reason[0] ? " " : "",
              reason, detail.size > 0 ? ": " : "", (int)dx_min_size(detail.size, 700),
@@ -117,17 +118,16 @@ static bool publish(publisher *p, dx_bytes message)
     dx_buffer_clear(&p->next_offset);
     dx_buffer_clear(&p->answer);
     dx_loop_step(p->remote.loop, 0); /* hears of a kept connection that has ended meanwhile */
-    dx_err err =
-        dx_http_client_send(p->client, &(dx_http_client_request){
-                                           .method = DX_BYTES("POST"),
-                                           .target = dx_buffer_view(&p->remote.target),
-                                           .authority = p->remote.url.authority,
-                                           .headers = &header,
-                                           .headers_count = 1,
-                                           .body = message,
-                                           .timeout_ms = TIMEOUT_MS,
-                                           .keep_alive = p->options->lines,
-                                       });
+    dx_err err = dx_http_client_send(p->client, &(dx_http_client_request){
+                                                    .method = DX_BYTES("POST"),
+                                                    .target = dx_buffer_view(&p->remote.target),
+                                                    .authority = p->remote.url.authority,
+                                                    .headers = &header,
+                                                    .headers_count = 1,
+                                                    .body = message,
+                                                    .timeout_ms = TIMEOUT_MS,
+                                                    .keep_alive = p->options->lines,
+                                                });
     if (err != DX_OK) {
         say_failed(p, err == DX_ERR_NAME ? "the type may hold only visible characters and blanks"
                                          : dx_err_text(err));
@@ -142,7 +142,8 @@ static bool read_all(dx_buffer *to)
 {
     for (;;) {
         if (to->size > DX_HTTP_CLIENT_BODY_MAX || !dx_buffer_reserve(to, READ_BYTES)) {
-            dx_cli_say("pub", "the message on stdin is too large: at most %d bytes", DX_HTTP_CLIENT_BODY_MAX);
+            dx_cli_say("pub", "the message on stdin is too large: at most %d bytes",
+                       DX_HTTP_CLIENT_BODY_MAX);
             return false;
         }
         ssize_t got = read(STDIN_FILENO, to->at + to->size, READ_BYTES);
@@ -191,12 +192,10 @@ static bool publish_as_asked(publisher *p)
 {
     const pub_options *o = p->options;
 
-    p->client = dx_http_client_new(&p->remote.net, &p->remote.address,
-                                   &(dx_http_client_handler){.head = on_head,
-                                                             .body = on_body,
-                                                             .done = on_done,
-                                                             .failed = on_failed,
-                                                             .context = p});
+    p->client = dx_http_client_new(
+        &p->remote.net, &p->remote.address,
+        &(dx_http_client_handler){
+            .head = on_head, .body = on_body, .done = on_done, .failed = on_failed, .context = p});
     if (p->client == NULL) {
         dx_cli_say("pub", "%s", dx_err_text(DX_ERR_MEMORY));
         return false;
@@ -250,8 +249,9 @@ static const dx_cli_option options[] = {
 const dx_cli_command dx_cli_pub = {
     .name = "pub",
     .summary = "publishes messages to a stream",
-    .about = "Publishes to the stream at URL, and prints for each message the offset behind it, from\n"
-             "which a reader would go on. Ends with 1 at the first message that is refused.",
+    .about =
+        "Publishes to the stream at URL, and prints for each message the offset behind it, from\n"
+        "which a reader would go on. Ends with 1 at the first message that is refused.",
     .options = options,
     .options_count = DX_COUNT(options),
     .arguments = arguments,

@@ -51,7 +51,8 @@ static int join_addresses(const dx_cli_texts *listen, char text[LISTEN_BYTES_MAX
                        DX_ADDRESS_FORMS);
             return DX_EXIT_CONFIG;
         }
-        size += (size_t)snprintf(text + size, LISTEN_BYTES_MAX - size, "%s%s", i > 0 ? " " : "", one);
+        size +=
+            (size_t)snprintf(text + size, LISTEN_BYTES_MAX - size, "%s%s", i > 0 ? " " : "", one);
     }
     return DX_EXIT_OK;
 }
@@ -70,7 +71,8 @@ static int add_routes(dx_server *server, const serve_options *o)
     err = dx_server_files(server, "/", o->web);
     if (err == DX_OK)
         return DX_EXIT_OK;
-    dx_cli_say("serve", "--web: cannot serve the directory \"%.200s\": %s", o->web, dx_err_text(err));
+    dx_cli_say("serve", "--web: cannot serve the directory \"%.200s\": %s", o->web,
+               dx_err_text(err));
     return err == DX_ERR_NOT_FOUND || err == DX_ERR_DENIED ? DX_EXIT_CONFIG : DX_EXIT_FAILURE;
 }
 
@@ -138,8 +140,9 @@ static const serve_options defaults = {.message_max = 65536, .loop = "auto", .lo
 static const dx_cli_option options[] = {
     {.name = "listen",
      .value = "ADDR",
-     .help = "where to listen (default 127.0.0.1:4437); again for more. HOST:PORT, [IPV6]:PORT,\n"
-             "*:PORT, unix:/PATH, unix:@NAME, mptcp:HOST:PORT, sctp:HOST:PORT; port 0: any free one",
+     .help =
+         "where to listen (default 127.0.0.1:4437); again for more. HOST:PORT, [IPV6]:PORT,\n"
+         "*:PORT, unix:/PATH, unix:@NAME, mptcp:HOST:PORT, sctp:HOST:PORT; port 0: any free one",
      .kind = DX_CLI_TEXTS,
      .at = offsetof(serve_options, listen)},
     {.name = "workers",
@@ -182,9 +185,10 @@ static const dx_cli_option options[] = {
 const dx_cli_command dx_cli_serve = {
     .name = "serve",
     .summary = "serves streams over HTTP and WebSocket",
-    .about = "Serves streams below /live/, made when they are first used and kept in memory, and\n"
-             "/healthz. Logs to stderr. The first SIGTERM or SIGINT lets what is under way finish,\n"
-             "for 10 seconds at most; the second ends it at once.",
+    .about =
+        "Serves streams below /live/, made when they are first used and kept in memory, and\n"
+        "/healthz. Logs to stderr. The first SIGTERM or SIGINT lets what is under way finish,\n"
+        "for 10 seconds at most; the second ends it at once.",
     .options = options,
     .options_count = DX_COUNT(options),
     .defaults = &defaults,

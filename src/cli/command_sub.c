@@ -14,7 +14,7 @@
 
 enum {
     OUTPUT_BYTES = 65536, /* gathered for one write; each turn ends with one */
-    WATCH_MS = 250, /* how often a quiet pipe is asked whether somebody still reads it */
+    WATCH_MS = 250,       /* how often a quiet pipe is asked whether somebody still reads it */
     CONNECT_MS = 30000,
     GOODBYE_MS = 1000, /* for the closing handshake, once there is nothing more to print */
     MESSAGE_BYTES_MAX = 1 << 30,
@@ -292,9 +292,10 @@ static const dx_cli_option options[] = {
 const dx_cli_command dx_cli_sub = {
     .name = "sub",
     .summary = "prints the messages of a stream as they come",
-    .about = "Opens a WebSocket on the stream at URL and prints each message to stdout, a newline\n"
-             "behind it. Ends with 0 after --count messages, on SIGINT, when whoever reads stdout has\n"
-             "gone, or when the server ends it in order (close codes 1000 and 1001); else with 1.",
+    .about =
+        "Opens a WebSocket on the stream at URL and prints each message to stdout, a newline\n"
+        "behind it. Ends with 0 after --count messages, on SIGINT, when whoever reads stdout has\n"
+        "gone, or when the server ends it in order (close codes 1000 and 1001); else with 1.",
     .options = options,
     .options_count = DX_COUNT(options),
     .arguments = arguments,

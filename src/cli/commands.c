@@ -61,7 +61,8 @@ static void all_help_write(FILE *to)
                 "Commands:\n");
     for (size_t i = 0; dx_cli_commands[i]; i++)
         fprintf(to, "  %-8s  %s\n", dx_cli_commands[i]->name, dx_cli_commands[i]->summary);
-    fprintf(to, "\nExit codes: 0 all is well, 1 it failed, 2 wrong usage, 78 wrong configuration.\n");
+    fprintf(to,
+            "\nExit codes: 0 all is well, 1 it failed, 2 wrong usage, 78 wrong configuration.\n");
 }
 
 static int run_help(const void *options)

@@ -54,9 +54,11 @@ static void options_write(const dx_cli_command *command, FILE *to)
 
 void dx_cli_help_write(const dx_cli_command *command, FILE *to)
 {
-    fprintf(to, "Usage: duplex %s%s", command->name, command->options_count > 0 ? " [OPTIONS]" : "");
+    fprintf(to, "Usage: duplex %s%s", command->name,
+            command->options_count > 0 ? " [OPTIONS]" : "");
     for (size_t i = 0; i < command->arguments_count; i++)
-        fprintf(to, command->arguments[i].is_optional ? " [%s]" : " %s", command->arguments[i].name);
+        fprintf(to, command->arguments[i].is_optional ? " [%s]" : " %s",
+                command->arguments[i].name);
     fprintf(to, "\n\n%s\n", command->about);
     options_write(command, to);
 }

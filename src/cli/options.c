@@ -101,8 +101,9 @@ static dx_cli_outcome set_number(const parser *p, const dx_cli_option *o, const 
     uint64_t number;
 
     if (!dx_bytes_decimal(dx_bytes_of(value), o->max, &number) || number < o->min)
-        return complain(p, DX_CLI_VALUE, "--%s: \"%.64s\" is not a number from %" PRIu64 " to %" PRIu64,
-                        o->name, value, o->min, o->max);
+        return complain(p, DX_CLI_VALUE,
+                        "--%s: \"%.64s\" is not a number from %" PRIu64 " to %" PRIu64, o->name,
+                        value, o->min, o->max);
     memcpy(p->ret + o->at, &number, sizeof number);
     return DX_CLI_OK;
 }
@@ -160,7 +161,8 @@ static dx_cli_outcome check_arguments(const parser *p)
     if (p->arguments_count == command->arguments_count ||
         command->arguments[p->arguments_count].is_optional)
         return DX_CLI_OK;
-    return complain(p, DX_CLI_USAGE, "%s is missing: %s", command->arguments[p->arguments_count].name,
+    return complain(p, DX_CLI_USAGE, "%s is missing: %s",
+                    command->arguments[p->arguments_count].name,
                     command->arguments[p->arguments_count].help);
 }
 

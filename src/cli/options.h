@@ -55,9 +55,9 @@ typedef struct dx_cli_command {
     size_t options_count;
     const dx_cli_argument *arguments; /* the optional ones last */
     size_t arguments_count;
-    const void *defaults; /* of its struct */
-    size_t struct_bytes;  /* at most DX_CLI_STRUCT_BYTES_MAX */
-    int value_exit;       /* the exit code for a value that makes no sense */
+    const void *defaults;            /* of its struct */
+    size_t struct_bytes;             /* at most DX_CLI_STRUCT_BYTES_MAX */
+    int value_exit;                  /* the exit code for a value that makes no sense */
     int (*run)(const void *options); /* its struct; returns the exit code */
 } dx_cli_command;
 

@@ -49,7 +49,8 @@ int dx_cli_remote_open(dx_cli_remote *r, const char *command, const char *url)
         return DX_EXIT_USAGE;
     }
     if (r->url.is_secure) {
-        dx_cli_say(command, "https:// and wss:// are not supported in this build; use http:// or ws://");
+        dx_cli_say(command,
+                   "https:// and wss:// are not supported in this build; use http:// or ws://");
         return DX_EXIT_FAILURE;
     }
     int code = resolve(r);

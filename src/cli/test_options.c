@@ -17,14 +17,22 @@ typedef struct toy {
 static const char *const choices[] = {"red", "green", NULL};
 static const dx_cli_option toy_options[] = {
     {.name = "flag", .help = "a flag", .kind = DX_CLI_FLAG, .at = offsetof(toy, flag)},
-    {.name = "text", .value = "TEXT", .help = "a text", .kind = DX_CLI_TEXT, .at = offsetof(toy, text)},
+    {.name = "text",
+     .value = "TEXT",
+     .help = "a text",
+     .kind = DX_CLI_TEXT,
+     .at = offsetof(toy, text)},
     {.name = "choice",
      .value = "COLOUR",
      .help = "one of two,\nand no other",
      .kind = DX_CLI_TEXT,
      .at = offsetof(toy, choice),
      .choices = choices},
-    {.name = "texts", .value = "T", .help = "many", .kind = DX_CLI_TEXTS, .at = offsetof(toy, texts)},
+    {.name = "texts",
+     .value = "T",
+     .help = "many",
+     .kind = DX_CLI_TEXTS,
+     .at = offsetof(toy, texts)},
     {.name = "number",
      .value = "N",
      .help = "from 5 to 500",
@@ -257,15 +265,17 @@ TEST("every command has a sound table, and help that names all of it")
         const dx_cli_command *command = dx_cli_commands[c];
         char *text = help_of(command);
         CHECK(dx_cli_command_find(command->name) == command);
-        CHECK(command->struct_bytes <= DX_CLI_STRUCT_BYTES_MAX && command->defaults && command->run);
+        CHECK(command->struct_bytes <= DX_CLI_STRUCT_BYTES_MAX && command->defaults &&
+              command->run);
         CHECK(is_narrow(text));
         for (size_t i = 0; i < command->options_count; i++) {
             const dx_cli_option *o = &command->options[i];
             CHECK((o->kind == DX_CLI_FLAG) == (o->value == NULL));
             CHECK(o->kind != DX_CLI_NUMBER || o->max > o->min);
             CHECK(o->at < command->struct_bytes);
-            CHECK(strstr(text, o->name) && strstr(text, o->help) == NULL ? strchr(o->help, '\n') != NULL
-                                                                         : true);
+            CHECK(strstr(text, o->name) && strstr(text, o->help) == NULL
+                      ? strchr(o->help, '\n') != NULL
+                      : true);
         }
         for (size_t i = 0; i < command->arguments_count; i++)
             CHECK(strstr(text, command->arguments[i].name) != NULL);

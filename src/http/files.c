@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 enum {
-    NAME_BYTES = PATH_MAX,  /* of a path below the directory, with index.html or .gz and the NUL */
+    NAME_BYTES = PATH_MAX, /* of a path below the directory, with index.html or .gz and the NUL */
     ETAG_BYTES = 64,
     QUERY_BYTES_MAX = 4096, /* repeated in a redirect */
     HEADERS_MAX = 8,
@@ -247,17 +247,16 @@ static void answer_unsatisfiable(dx_exchange *x, uint64_t size)
     dx_header header = {DX_BYTES("Content-Range"),
                         {memory, dx_http_content_range_write_none(size, memory)}};
 
-    snprintf(detail, sizeof detail, "None of the ranges is in the file, which has %" PRIu64 " bytes.",
-             size);
+    snprintf(detail, sizeof detail,
+             "None of the ranges is in the file, which has %" PRIu64 " bytes.", size);
     dx_exchange_problem_with(x, 416, detail, &header, 1);
 }
 
 static void answer_not_modified(dx_exchange *x, answer *a)
 {
     add_validators(a);
-    dx_exchange_respond(x, &(dx_response){.status = 304,
-                                          .headers = a->headers,
-                                          .headers_count = a->headers_count});
+    dx_exchange_respond(
+        x, &(dx_response){.status = 304, .headers = a->headers, .headers_count = a->headers_count});
 }
 
 /* Head and content: 200, or 206 if `body` has ranges. */
@@ -330,7 +329,8 @@ static void answer_file(dx_exchange *x, const opened *file, const char *type)
     if (condition == DX_HTTP_CONDITION_NOT_MODIFIED)
         answer_not_modified(x, &a);
     else if (condition == DX_HTTP_CONDITION_FAILED)
-        dx_exchange_problem(x, 412, "The file is not the one that If-Match or If-Unmodified-Since names.");
+        dx_exchange_problem(x, 412,
+                            "The file is not the one that If-Match or If-Unmodified-Since names.");
     else
         answer_unsatisfiable(x, body->size);
 }
@@ -369,7 +369,9 @@ static void answer_lookup(dx_exchange *x, lookup found, dx_bytes path)
             dx_exchange_problem(x, 404, "There is no file at this path.");
         return;
     case LOOKUP_NOTHING: dx_exchange_problem(x, 404, "There is no file at this path."); return;
-    case LOOKUP_BUSY: dx_exchange_problem(x, 503, "Too busy to open the file, try again later."); return;
+    case LOOKUP_BUSY:
+        dx_exchange_problem(x, 503, "Too busy to open the file, try again later.");
+        return;
     case LOOKUP_BROKEN: dx_exchange_problem(x, 500, "The file cannot be read."); return;
     }
 }

@@ -104,7 +104,8 @@ static size_t piece_fill(dx_files_body *b, uint8_t piece[PIECE_BYTES])
         b->is_head_sent = true;
         size_t room = PIECE_BYTES - size - (is_multipart(b) ? PART_HEAD_BYTES_MAX : 0);
         if (!body_read(b, piece + size, room, &part)) {
-            b->is_over = true; /* the length that was announced is not reached: the carrier resets */
+            b->is_over =
+                true; /* the length that was announced is not reached: the carrier resets */
             return size;
         }
         size += part;

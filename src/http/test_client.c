@@ -60,16 +60,16 @@ static void scene_send(scene *s, const char *method, dx_bytes body, bool keep_al
 {
     static const dx_header headers[] = {{DX_BYTES("Content-Type"), DX_BYTES("text/plain")}};
 
-    CHECK_INT(dx_http_client_send(s->client,
-                                  &(dx_http_client_request){.method = dx_bytes_of(method),
-                                                            .target = DX_BYTES("/live/x?y=1"),
-                                                            .authority = DX_BYTES("test:80"),
-                                                            .headers = headers,
-                                                            .headers_count = body.size > 0,
-                                                            .body = body,
-                                                            .timeout_ms = 2000,
-                                                            .keep_alive = keep_alive}),
-              DX_OK);
+    CHECK_INT(
+        dx_http_client_send(s->client, &(dx_http_client_request){.method = dx_bytes_of(method),
+                                                                 .target = DX_BYTES("/live/x?y=1"),
+                                                                 .authority = DX_BYTES("test:80"),
+                                                                 .headers = headers,
+                                                                 .headers_count = body.size > 0,
+                                                                 .body = body,
+                                                                 .timeout_ms = 2000,
+                                                                 .keep_alive = keep_alive}),
+        DX_OK);
 }
 
 static void on_done(void *context)
@@ -113,12 +113,10 @@ static void scene_init(scene *s)
     CHECK_INT(dx_loop_new(&(dx_loop_options){.kind = DX_LOOP_EPOLL}, &s->loop), DX_OK);
     dx_net_init(&s->net, s->loop, &DX_NET_LIMITS_DEFAULT, NULL);
     dx_address address = listen_anywhere(&s->listener);
-    s->client = dx_http_client_new(&s->net, &address,
-                                   &(dx_http_client_handler){.head = on_head,
-                                                             .body = on_body,
-                                                             .done = on_done,
-                                                             .failed = on_failed,
-                                                             .context = s});
+    s->client = dx_http_client_new(
+        &s->net, &address,
+        &(dx_http_client_handler){
+            .head = on_head, .body = on_body, .done = on_done, .failed = on_failed, .context = s});
     CHECK(s->client != NULL);
 }
 
@@ -205,13 +203,15 @@ typedef struct canned {
 #define OK_LINE "HTTP/1.1 200 OK\r\n"
 
 static const canned rows[] = {
-    {"length", OK_LINE "Content-Length: 5\r\nStream-Next-Offset: 0_7\r\n\r\nhello", false, 200, "hello",
-     NULL},
+    {"length", OK_LINE "Content-Length: 5\r\nStream-Next-Offset: 0_7\r\n\r\nhello", false, 200,
+     "hello", NULL},
     {"length 0", OK_LINE "Content-Length: 0\r\n\r\n", false, 200, "", NULL},
     {"204", "HTTP/1.1 204 No Content\r\nStream-Next-Offset: 0_8\r\n\r\n", false, 204, "", NULL},
-    {"chunks", OK_LINE "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nA: b\r\n\r\n", false,
-     200, "hello", NULL},
-    {"no chunk but the last", OK_LINE "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", false, 200, "", NULL},
+    {"chunks",
+     OK_LINE "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nA: b\r\n\r\n",
+     false, 200, "hello", NULL},
+    {"no chunk but the last", OK_LINE "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", false, 200, "",
+     NULL},
     {"until the end", OK_LINE "\r\nhello", true, 200, "hello", NULL},
     {"until the end, empty", OK_LINE "\r\n", true, 200, "", NULL},
     {"HTTP/1.0", "HTTP/1.0 200 OK\r\n\r\nhello", true, 200, "hello", NULL},
@@ -220,10 +220,11 @@ static const canned rows[] = {
      "Content-Length: 2\r\n\r\nok",
      false, 200, "ok", NULL},
     {"a problem",
-     "HTTP/1.1 404 Not Found\r\nContent-Type: application/problem+json\r\nContent-Length: 2\r\n\r\n{}", false,
-     404, "{}", NULL},
+     "HTTP/1.1 404 Not Found\r\nContent-Type: application/problem+json\r\nContent-Length: 2\r\n\r\n{}",
+     false, 404, "{}", NULL},
     {"cut in the head", OK_LINE "Content-Len", true, 0, "", "ended the connection"},
-    {"cut in the content", OK_LINE "Content-Length: 5\r\n\r\nhel", true, 0, "hel", "ended the connection"},
+    {"cut in the content", OK_LINE "Content-Length: 5\r\n\r\nhel", true, 0, "hel",
+     "ended the connection"},
     {"cut in a chunk", OK_LINE "Transfer-Encoding: chunked\r\n\r\n5\r\nhel", true, 0, "hel",
      "ended the connection"},
     {"no last chunk", OK_LINE "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n", true, 0, "hel",
@@ -231,8 +232,8 @@ static const canned rows[] = {
     {"nothing at all", "", true, 0, "", "ended the connection"},
     {"not HTTP", "SSH-2.0-OpenSSH_9.2\r\n", false, 0, "", ""},
     {"a bad chunk size", OK_LINE "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", false, 0, "", ""},
-    {"101 unasked", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", false, 0,
-     "", "switched protocols"},
+    {"101 unasked", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+     false, 0, "", "switched protocols"},
 };
 
 /* The response in two pieces, cut after `cut` bytes. */
@@ -354,7 +355,8 @@ TEST("RFC 9112 §9.3 a kept connection carries the next request, sent from done"
     peer_say(&s, DX_BYTES(OK_LINE "Content-Length: 1\r\n\r\n1"));
     run_until_told(&s);
     s.dones_count = 0;
-    peer_await(&s, "GET /live/x?y=1 HTTP/1.1\r\nHost: test:80\r\n\r\n"); /* on the same connection */
+    peer_await(&s,
+               "GET /live/x?y=1 HTTP/1.1\r\nHost: test:80\r\n\r\n"); /* on the same connection */
     peer_say(&s, DX_BYTES(OK_LINE "Content-Length: 1\r\n\r\n2"));
     run_until_told(&s);
     CHECK_BYTES(dx_buffer_view(&s.body), "12");
@@ -397,7 +399,8 @@ TEST("RFC 9112 §9.6 a connection that either side ends is not used again")
 
 TEST("RFC 9112 §9.2 bytes that answer nothing end the connection")
 {
-    check_new_connection(OK_LINE "Content-Length: 0\r\n\r\n" OK_LINE "Content-Length: 0\r\n\r\n", false, true);
+    check_new_connection(OK_LINE "Content-Length: 0\r\n\r\n" OK_LINE "Content-Length: 0\r\n\r\n",
+                         false, true);
 }
 
 TEST("RFC 9112 §9.2 a response to nothing is not taken for that to the next request")
@@ -410,7 +413,8 @@ TEST("RFC 9112 §9.2 a response to nothing is not taken for that to the next req
     int old = s.peer;
     s.peer = -1;
     s.sends_again = true; /* from done, before anything else is read */
-    static const char answers[] = OK_LINE "Content-Length: 0\r\n\r\n" OK_LINE "Content-Length: 0\r\n\r\n";
+    static const char answers[] =
+        OK_LINE "Content-Length: 0\r\n\r\n" OK_LINE "Content-Length: 0\r\n\r\n";
     CHECK_INT(send(old, answers, sizeof answers - 1, MSG_NOSIGNAL), sizeof answers - 1);
     run_until_told(&s);
     s.asked.size = 0;
@@ -494,11 +498,13 @@ TEST("a body beyond the limit is refused at once")
     uint8_t byte = 0;
 
     scene_init(&s);
-    CHECK_INT(dx_http_client_send(s.client, &(dx_http_client_request){.method = DX_BYTES("POST"),
-                                                                      .target = DX_BYTES("/"),
-                                                                      .authority = DX_BYTES("test"),
-                                                                      .body = {&byte, (size_t)DX_HTTP_CLIENT_BODY_MAX + 1},
-                                                                      .timeout_ms = 1}),
+    CHECK_INT(dx_http_client_send(
+                  s.client,
+                  &(dx_http_client_request){.method = DX_BYTES("POST"),
+                                            .target = DX_BYTES("/"),
+                                            .authority = DX_BYTES("test"),
+                                            .body = {&byte, (size_t)DX_HTTP_CLIENT_BODY_MAX + 1},
+                                            .timeout_ms = 1}),
               DX_ERR_TOO_LARGE);
     scene_deinit(&s);
 }
@@ -539,12 +545,12 @@ TEST("a server that does not answer, or not to the end: a timeout, whatever it d
     for (int dribbles = 0; dribbles < 2; dribbles++) {
         scene s;
         scene_init(&s);
-        CHECK_INT(dx_http_client_send(s.client,
-                                      &(dx_http_client_request){.method = DX_BYTES("GET"),
-                                                                .target = DX_BYTES("/"),
-                                                                .authority = DX_BYTES("test"),
-                                                                .timeout_ms = 150}),
-                  DX_OK);
+        CHECK_INT(
+            dx_http_client_send(s.client, &(dx_http_client_request){.method = DX_BYTES("GET"),
+                                                                    .target = DX_BYTES("/"),
+                                                                    .authority = DX_BYTES("test"),
+                                                                    .timeout_ms = 150}),
+            DX_OK);
         peer_await(&s, "\r\n\r\n");
         if (dribbles)
             peer_say(&s, DX_BYTES(OK_LINE "Content-Length: 1000\r\n\r\n"));
@@ -571,7 +577,9 @@ TEST("a client may be freed from each of its callbacks, and while it connects")
         scene_send(&s, "GET", (dx_bytes){NULL, 0}, true);
         if (where < 3) {
             peer_await(&s, "\r\n\r\n");
-            peer_say(&s, DX_BYTES(OK_LINE "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n"));
+            peer_say(&s,
+                     DX_BYTES(OK_LINE
+                              "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n"));
         } else {
             scene_free_client(&s);
         }

@@ -129,7 +129,8 @@ TEST("§15.5.6 other methods are refused with Allow")
 
 /* ---- conditions ------------------------------------------------------------------------------- */
 
-static void ask_with_etag(files_served *f, const char *name, const char *after, served_response *ret)
+static void ask_with_etag(files_served *f, const char *name, const char *after,
+                          served_response *ret)
 {
     served_response first;
     char fields[512];
@@ -169,12 +170,12 @@ TEST("§13 conditions: other tags, dates, and a Range beside a 304")
     CHECK_INT(files_code(&f, "GET /hello.txt", "If-None-Match: *\r\n"), 304);
     CHECK_INT(files_code(&f, "GET /hello.txt", "If-Match: *\r\n"), 200);
     CHECK_INT(files_code(&f, "GET /hello.txt", "If-Match: \"other\"\r\n"), 412);
-    CHECK_INT(files_code(&f, "GET /hello.txt",
-                         "If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n"),
-              412);
-    CHECK_INT(files_code(&f, "GET /hello.txt",
-                         "If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n"),
-              200);
+    CHECK_INT(
+        files_code(&f, "GET /hello.txt", "If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n"),
+        412);
+    CHECK_INT(
+        files_code(&f, "GET /hello.txt", "If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n"),
+        200);
     ask_with_etag(&f, "If-None-Match", "Range: bytes=0-0\r\n", &r);
     CHECK_INT(r.head.code, 304);
     served_response_deinit(&r);
@@ -301,12 +302,13 @@ TEST("§14.6 several ranges are multipart/byteranges, part by part in the order 
     CHECK_INT(boundary.size, 32);
     int size = (int)boundary.size;
     const char *text = (const char *)boundary.at;
-    snprintf(want, sizeof want,
-             "--%.*s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Range: bytes 6-10/12\r\n"
-             "\r\nworld\r\n--%.*s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Range: bytes "
-             "0-1/12\r\n\r\nhe\r\n--%.*s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Range: "
-             "bytes 11-11/12\r\n\r\n\n\r\n--%.*s--\r\n",
-             size, text, size, text, size, text, size, text);
+    snprintf(
+        want, sizeof want,
+        "--%.*s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Range: bytes 6-10/12\r\n"
+        "\r\nworld\r\n--%.*s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Range: bytes "
+        "0-1/12\r\n\r\nhe\r\n--%.*s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Range: "
+        "bytes 11-11/12\r\n\r\n\n\r\n--%.*s--\r\n",
+        size, text, size, text, size, text, size, text);
     CHECK_BYTES(r.body, want);
     CHECK_INT(r.head.framing.content_length, r.body.size);
     served_response_deinit(&r);

@@ -91,8 +91,9 @@ void files_served_deinit(files_served *f)
 void files_ask(files_served *f, const char *line, const char *fields, served_response *ret)
 {
     char text[16384];
-    int size = snprintf(text, sizeof text,
-                        "%s HTTP/1.1\r\nHost: files.test\r\nConnection: close\r\n%s\r\n", line, fields);
+    int size =
+        snprintf(text, sizeof text,
+                 "%s HTTP/1.1\r\nHost: files.test\r\nConnection: close\r\n%s\r\n", line, fields);
 
     dx_assert(size > 0 && (size_t)size < sizeof text);
     served_ask(&f->served, dx_bytes_at(text, (size_t)size), ret);

@@ -78,7 +78,8 @@ void served_ask(served *s, dx_bytes request, served_response *ret)
     int fd = served_connect(s);
     dx_http_reader reader;
     size_t consumed = 0;
-    dx_http_method method = dx_bytes_starts(request, DX_BYTES("HEAD ")) ? DX_HTTP_HEAD : DX_HTTP_GET;
+    dx_http_method method =
+        dx_bytes_starts(request, DX_BYTES("HEAD ")) ? DX_HTTP_HEAD : DX_HTTP_GET;
 
     *ret = (served_response){.head = {.fields = {.count_max = SERVED_FIELDS_MAX}}};
     ret->head.fields.at = ret->fields;

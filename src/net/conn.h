@@ -139,10 +139,6 @@ bool dx_conn_write_large(dx_conn *conn, dx_bytes head, dx_bytes body);
  * is not pulled any more. Not while a send is in flight. Also good after dx_conn_finish. */
 bool dx_conn_write_rest(dx_conn *conn, dx_bytes rest);
 
-/* Queues `bytes` without copying; release(owner) once they are not needed any more (also when this
- * returns false). */
-bool dx_conn_write_shared(dx_conn *conn, dx_bytes bytes, void (*release)(void *owner), void *owner);
-
 /* Bytes queued and not sent, without what can be pulled. */
 static inline size_t dx_conn_queued(const dx_conn *conn)
 {

@@ -18,8 +18,6 @@ enum {
 
 static void chunk_free(dx_net *net, dx_chunk *chunk)
 {
-    if (chunk->release)
-        chunk->release(chunk->owner);
     if (chunk->is_pooled)
         dx_pool_give(&net->chunks, chunk);
     else
@@ -174,29 +172,6 @@ void dx_conn_wrote(dx_conn *c, size_t size)
 {
     out_grow(c, c->out_last, size);
     dx_conn_wake(c);
-}
-
-bool dx_conn_write_shared(dx_conn *c, dx_bytes bytes, void (*release)(void *owner), void *owner)
-{
-    dx_chunk *chunk = takes_output(c) && bytes.size > 0 ? dx_pool_take_raw(&c->net->chunks) : NULL;
-
-    if (chunk == NULL) {
-        release(owner);
-        if (!takes_output(c) || bytes.size == 0)
-            return true;
-        dx_conn_abort(c, DX_ERR_MEMORY, true);
-        return false;
-    }
-    dx_assert(bytes.size < UINT32_MAX - c->out_bytes);
-    *chunk = (dx_chunk){.at = bytes.at,
-                        .size = bytes.size,
-                        .release = release,
-                        .owner = owner,
-                        .is_pooled = true};
-    out_append(c, chunk);
-    c->out_bytes += (uint32_t)bytes.size;
-    dx_conn_wake(c);
-    return true;
 }
 
 /* ---- sending ---------------------------------------------------------------------------------- */

@@ -10,14 +10,12 @@
 /* A chunk with its room, as the pool gives it. */
 #define DX_CHUNK_POOLED_BYTES 2048
 
-/* Bytes in the queue: in `bytes` behind it, or somebody else's (then `release` is set). */
+/* Bytes in the queue. */
 struct dx_chunk {
     dx_chunk *next;
     const uint8_t *at;
     size_t size;
-    size_t room; /* still free behind at + size; 0 for shared bytes */
-    void (*release)(void *owner);
-    void *owner;
+    size_t room; /* still free behind at + size */
     bool is_pooled;
     uint8_t bytes[];
 };

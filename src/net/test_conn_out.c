@@ -24,13 +24,6 @@ static void finish(world *w, probe *p, peer *other)
     peer_close(other);
 }
 
-static int released;
-
-static void count_release(void *owner)
-{
-    released += owner == &released;
-}
-
 LOOP_TEST("what one turn queues leaves in order, whatever it was queued with")
 {
     world w;
@@ -39,43 +32,17 @@ LOOP_TEST("what one turn queues leaves in order, whatever it was queued with")
 
     world_init(&w, NULL);
     probe_open(&w, &p, &other);
-    released = 0;
     CHECK(dx_conn_write(p.conn, DX_BYTES("one ")));
     CHECK(dx_conn_write(p.conn, (dx_bytes){0}));
     memcpy(dx_conn_write_room(p.conn, 1024), "two ", 4);
     dx_conn_wrote(p.conn, 4);
-    CHECK(dx_conn_write_shared(p.conn, DX_BYTES("three "), count_release, &released));
+    CHECK(dx_conn_write(p.conn, DX_BYTES("three ")));
     CHECK(dx_conn_write_large(p.conn, DX_BYTES("four "), DX_BYTES("five "))); /* goes out at once */
     CHECK(dx_conn_write(p.conn, DX_BYTES("six")));
     PEER_UNTIL(&w, &other, other.in.size >= 27);
     CHECK_BYTES(other.in, "one two three four five six");
-    CHECK_INT(released, 1);
     CHECK_INT(dx_conn_queued(p.conn), 0);
     finish(&w, &p, &other);
-}
-
-LOOP_TEST("shared bytes are released once: sent, cut off, or not taken at all")
-{
-    world w;
-    probe p = {0};
-    peer other;
-
-    world_init(&w, NULL);
-    probe_open(&w, &p, &other);
-    released = 0;
-    CHECK(dx_conn_write_shared(p.conn, (dx_bytes){0}, count_release, &released));
-    CHECK_INT(released, 1);
-    uint8_t *bytes = pattern(8 * MIB, 1);
-    CHECK(dx_conn_write_shared(p.conn, dx_bytes_at(bytes, 8 * MIB), count_release, &released));
-    CHECK(dx_conn_write_shared(p.conn, DX_BYTES("x"), count_release, &released));
-    world_settle(&w); /* the socket is full now */
-    CHECK_INT(released, 1);
-    dx_conn_abort(p.conn, DX_OK, false);
-    CHECK(dx_conn_write_shared(p.conn, DX_BYTES("y"), count_release, &released));
-    CHECK_INT(released, 2); /* not taken: at once */
-    finish(&w, &p, &other);
-    CHECK_INT(released, 4);
-    free(bytes);
 }
 
 LOOP_TEST("a large write arrives whole behind what was queued, though the peer reads slowly")
