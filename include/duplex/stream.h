@@ -30,14 +30,15 @@ typedef struct dx_publication {
     dx_bytes payload;
 } dx_publication;
 
-/* err: DX_OK; DX_ERR_CONFLICT (the stream has another type); DX_ERR_MEMORY. next_offset: the position
- * behind the message, as text; borrowed. */
+/* err: DX_OK; DX_ERR_CONFLICT (the stream has another type); DX_ERR_MEMORY; DX_ERR_CLOSED (the server has
+ * stopped meanwhile). next_offset: the position behind the message, as text, if DX_OK; borrowed. */
 typedef void dx_publish_done(dx_err err, dx_bytes next_offset, void *context);
 
 /* Appends one message to a stream of a running server. publication: borrowed, copied once. done: called
  * once on a worker's thread, or never if an error is returned; may be NULL.
- * Errors: DX_ERR_NAME (not a path of a stream), DX_ERR_TOO_LARGE, DX_ERR_BUSY (try later), DX_ERR_CLOSED
- * (the server does not run), DX_ERR_MEMORY.
+ * Errors: DX_ERR_NAME (not a path of a stream), DX_ERR_TOO_LARGE, DX_ERR_CONFLICT (the payload is not JSON
+ * or UTF-8 though its type says so), DX_ERR_BUSY (try later), DX_ERR_CLOSED (the server does not run),
+ * DX_ERR_MEMORY.
  * Threads: any.   Cost: O(1); delivery costs O(subscribers) on their workers. */
 DX_API DX_MUST_USE dx_err dx_publish(dx_server *server, const dx_publication *publication,
                                      dx_publish_done *done, void *context);

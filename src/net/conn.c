@@ -222,7 +222,7 @@ static void conn_tell_end(dx_conn *c)
  * they and our FIN have left, it is reset. */
 static void conn_discard(dx_conn *c, size_t size)
 {
-    c->linger_bytes += (uint32_t)dx_min_size(size, c->net->limits.linger_bytes_max);
+    c->linger_bytes = (uint32_t)dx_min_size(c->linger_bytes + size, UINT32_MAX);
     if (c->linger_bytes <= c->net->limits.linger_bytes_max)
         return;
     if (c->state == DX_CONN_FLUSHING)

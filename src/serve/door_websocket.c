@@ -376,6 +376,8 @@ static void let_in(waiting_room *r, uint64_t next)
     r->watch.topic = NULL;
     if (!r->is_read_off)
         begin_reading(d, r, next);
+    if (r->worker->drain_due_ms) /* it has begun since the request came */
+        dx_ws_close(ws, DX_WS_CLOSE_GOING_AWAY, DX_BYTES("the server is going away"));
 }
 
 static void on_position(dx_read *read)

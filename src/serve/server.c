@@ -57,20 +57,34 @@ static void close_fds(dx_server *s)
     s->fds = NULL;
 }
 
+/* Back to before dx_server_start. */
+static void undo_start(dx_server *s)
+{
+    dx_workers_free(s->workers);
+    dx_streams_free(s->streams);
+    for (uint32_t i = 0; s->worker && i < s->workers_count; i++)
+        dx_worker_deinit(&s->worker[i]);
+    close_fds(s);
+    free(s->worker);
+    s->workers = NULL;
+    s->streams = NULL;
+    s->worker = NULL;
+    s->addresses_count = 0;
+}
+
 void dx_server_free(dx_server *s)
 {
     if (s == NULL)
         return;
     dx_server_stop(s);
-    dx_workers_free(s->workers);
-    dx_streams_free(s->streams);
-    close_fds(s);
+    if (s->workers && !s->is_joined)
+        dx_server_wait(s);
+    undo_start(s);
     dx_router_deinit(&s->router);
     for (dx_list *l; (l = dx_list_take_first(&s->owned)) != NULL;) {
         dx_server_owned *owned = DX_CONTAINER(l, dx_server_owned, link);
         owned->free(owned);
     }
-    free(s->worker);
     free(s->listen);
     free(s->loop_name);
     free(s->log_level);
@@ -300,7 +314,7 @@ dx_err dx_server_start(dx_server *s)
     if (err == DX_OK)
         err = start_workers(s);
     if (err != DX_OK) {
-        close_fds(s);
+        undo_start(s);
         return err;
     }
     dx_log_write(&s->log, DX_LOG_INFO, "duplex %s: %u worker%s, loop %s", dx_version(), s->workers_count,
@@ -315,6 +329,8 @@ dx_err dx_server_start(dx_server *s)
 void dx_server_wait(dx_server *s)
 {
     dx_workers_join(s->workers);
+    atomic_store(&s->is_stopped, true);
+    s->is_joined = true;
     close_fds(s);
     for (size_t i = 0; i < s->addresses_count; i++)
         if (s->addresses[i].transport == DX_UNIX && s->addresses[i].local.sun_path[0] != '\0')

@@ -37,6 +37,7 @@ typedef struct dx_worker {
     dx_post drain_post;
     dx_timer drain_tick;
     uint64_t drain_due_ms; /* loop time; 0: not draining */
+    bool is_drained;       /* its last connection has gone */
 } dx_worker;
 
 struct dx_server {
@@ -55,8 +56,9 @@ struct dx_server {
     dx_worker *worker;   /* workers_count of them */
     dx_workers *workers; /* their threads; NULL before start */
     dx_streams *streams;
-    atomic_uint drain_ms;
+    atomic_uint drain_ms, drained_count;
     atomic_bool is_draining, is_stopped;
+    bool is_joined; /* by dx_server_wait */
 };
 
 /* As dx_server_route; `route` and its pattern are copied. */
@@ -76,5 +78,7 @@ size_t dx_door_append_bytes(void);
 dx_err dx_worker_start(dx_loop *loop, uint32_t index, void *server);
 void dx_worker_end(dx_loop *loop, uint32_t index, void *server);
 void dx_worker_drain(dx_worker *worker);
+/* What must outlive the streams. */
+void dx_worker_deinit(dx_worker *worker);
 
 #endif

@@ -3,6 +3,7 @@
 #include "serve/door.h"
 
 #include "base/assert.h"
+#include "codec/json.h"
 #include "codec/utf8.h"
 
 #include <duplex/stream.h>
@@ -141,16 +142,33 @@ static publish_op *publish_op_new(const dx_publication *p)
     return NULL;
 }
 
+/* Readers are to get no JSON that is none, and no text frame that is not UTF-8. */
+static bool is_as_typed(const dx_publication *p)
+{
+    size_t error_at;
+
+    switch (dx_door_kind(p->type)) {
+    case DX_STREAM_JSON:
+        return dx_json_check(p->payload, DX_JSON_DEPTH_DEFAULT, &error_at) == DX_JSON_OK;
+    case DX_STREAM_TEXT: return dx_utf8_is_valid(p->payload);
+    case DX_STREAM_BINARY:
+    case DX_STREAM_UNDECIDED: return true;
+    }
+    dx_unreachable("dx_stream_kind outside its enum");
+}
+
 dx_err dx_publish(dx_server *s, const dx_publication *p, dx_publish_done *done, void *context)
 {
     const dx_stream_route *route = route_of(s, p->stream);
 
-    if (s->workers == NULL)
+    if (s->workers == NULL || atomic_load(&s->is_stopped))
         return DX_ERR_CLOSED;
     if (route == NULL || p->type.size > DX_TYPE_BYTES_MAX)
         return DX_ERR_NAME;
     if (p->payload.size > route->ns.message_bytes_max)
         return DX_ERR_TOO_LARGE;
+    if (!is_as_typed(p))
+        return DX_ERR_CONFLICT;
     publish_op *op = publish_op_new(p);
     if (op == NULL)
         return DX_ERR_MEMORY;

@@ -70,6 +70,14 @@ void dx_worker_end(dx_loop *loop, uint32_t index, void *server)
     dx_net_deinit(&w->net);
 }
 
+void dx_worker_deinit(dx_worker *w)
+{
+    if (w->server == NULL) /* it has not begun */
+        return;
+    dx_pool_deinit(&w->doors);
+    dx_pool_deinit(&w->appends);
+}
+
 /* ---- draining --------------------------------------------------------------------------------- */
 
 static void drain_conn(dx_conn *conn)
@@ -86,7 +94,13 @@ static void on_drain_tick(dx_timer *timer)
 {
     dx_worker *w = DX_CONTAINER(timer, dx_worker, drain_tick);
 
-    if (w->net.conns_count == 0 || dx_loop_now_ms(w->loop) >= w->drain_due_ms)
+    if (w->net.conns_count == 0 && !w->is_drained) {
+        w->is_drained = true;
+        atomic_fetch_add(&w->server->drained_count, 1);
+    }
+    /* Together: the streams of one worker are wanted by the connections of the others. */
+    if (atomic_load(&w->server->drained_count) == w->server->workers_count ||
+        dx_loop_now_ms(w->loop) >= w->drain_due_ms)
         dx_loop_stop(w->loop);
     else
         dx_timer_set(w->loop, timer, DRAIN_TICK_MS);

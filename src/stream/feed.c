@@ -120,29 +120,38 @@ static void list_move(dx_list *to, dx_list *link)
     dx_list_append(to, link);
 }
 
+/* The sequence that a live subscriber needs next, when it has got the rest of what was sent in part. */
+static uint64_t next_of(const dx_feed *f, const dx_subscriber *sub)
+{
+    bool is_at_tail = sub->position == f->tail;
+    uint32_t index = is_at_tail ? f->entries_count : entry_of(f, sub->position);
+
+    if (sub->is_partial)
+        return entry_at(f, index)->sequence + 1;
+    if (sub->is_falling) /* it has sent the entry before; between the two some may have been lost */
+        return entry_at(f, index - 1)->sequence + 1;
+    return is_at_tail ? f->next_sequence : entry_at(f, index)->sequence;
+}
+
+/* What is still to be sent of the message at the position. */
+static dx_bytes rest_of(const dx_feed *f, const dx_subscriber *sub)
+{
+    if (!sub->is_partial)
+        return (dx_bytes){0};
+    const dx_feed_block *block = block_of(f, sub->position); /* a message is in one block */
+    return dx_bytes_at(block->bytes + (sub->position - block->begin),
+                       (size_t)(entry_at(f, entry_of(f, sub->position))->end - sub->position));
+}
+
 /* Takes a live subscriber out of the feed: it gets the end of the message it is in, and reads the log
  * from the next one on. */
 static void fall_behind(dx_feed *f, dx_subscriber *sub)
 {
-    dx_bytes rest = {0};
-
     dx_assert(sub->state == DX_SUBSCRIBER_LIVE && !sub->is_in_flight);
-    if (sub->position == f->tail) {
-        /* One who was in flight has sent the last entry; what came after may have been lost. */
-        sub->next = sub->is_falling ? entry_at(f, f->entries_count - 1)->sequence + 1 : f->next_sequence;
-    } else {
-        uint32_t index = entry_of(f, sub->position);
-        dx_feed_entry *entry = entry_at(f, index);
-        uint64_t position = sub->position;
-        f->behind_count--;
-        /* After the one before, not the one here: between the two some may have been lost. */
-        sub->next = index > 0 ? entry_at(f, index - 1)->sequence + 1 : entry->sequence;
-        if (sub->is_partial) {
-            dx_feed_block *block = block_of(f, position); /* a message is in one block */
-            rest = dx_bytes_at(block->bytes + (position - block->begin), (size_t)(entry->end - position));
-            sub->next = entry->sequence + 1;
-        }
-    }
+    dx_bytes rest = rest_of(f, sub);
+    uint64_t next = next_of(f, sub);
+    f->behind_count -= sub->position < f->tail;
+    sub->next = next;
     bool is_frozen = sub->is_frozen;
     sub->is_partial = sub->is_falling = sub->is_frozen = false;
     sub->state = DX_SUBSCRIBER_CATCHING;
@@ -465,13 +474,16 @@ bool dx_subscriber_pulled(dx_subscriber *sub, size_t bytes)
         f->in_flight_count--;
         f->orphans_count -= sub->state == DX_SUBSCRIBER_STOPPED;
     }
+    uint64_t before = sub->position;
     if (sub->state == DX_SUBSCRIBER_LIVE && sub->position < f->tail) {
         advance(sub, bytes);
         if (sub->position == f->tail)
             f->behind_count--;
     }
-    if (sub->state == DX_SUBSCRIBER_LIVE && sub->is_falling)
+    if (sub->state == DX_SUBSCRIBER_LIVE && sub->is_falling) {
+        sub->is_falling = sub->position != before; /* else it stands where it stood, before any hole */
         fall_behind(f, sub);
+    }
     release_if_sent(f);
     return sub->is_partial;
 }
