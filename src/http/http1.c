@@ -253,7 +253,8 @@ static size_t read_head(dx_http1 *h, dx_bytes in)
         dx_http1_exchange_free(h, h->x);
         if (h->state == H1_IDLE) { /* absolute: more bytes do not move it (slowloris) */
             dx_http1_enter(h, H1_HEAD);
-            dx_conn_set_deadline(h->conn, h->http->config.head_ms);
+            if (h->is_kept) /* the first head's time runs since the accept */
+                dx_conn_set_deadline(h->conn, h->http->config.head_ms);
         }
         return 0;
     }

@@ -31,6 +31,7 @@ typedef struct dx_http1 {
     bool is_bodyless; /* the response: HEAD, 204, 304 */
     bool is_reading;  /* inside on_bytes: must not be freed now */
     bool is_room_awaited; /* requests wait until the answers before them have left */
+    bool is_kept; /* a request was answered here before */
 } dx_http1;
 
 extern const dx_exchange_ops dx_http1_exchange_ops;

@@ -136,6 +136,7 @@ static void end(dx_exchange *x)
         dx_conn_finish(h->conn);
     } else {
         dx_http1_enter(h, H1_IDLE);
+        h->is_kept = true;
         dx_http_reader_init(&h->reader, &h->http->config.head);
         dx_conn_set_deadline(h->conn, h->http->config.idle_ms);
         if (!h->is_reading)

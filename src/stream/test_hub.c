@@ -46,6 +46,7 @@ struct place {
     dx_task act;
     uint64_t random;
     uint32_t to_publish, unanswered;
+    bool is_begun, is_counted;
     actor actors[ACTORS];
 };
 
@@ -66,7 +67,8 @@ struct world {
     atomic_uint published[STREAMS];                /* answered with OK */
     atomic_uint refused;
     atomic_ulong delivered, gaps, lost;
-    atomic_uint at_tail; /* staying ones that have got everything; only counted at the end */
+    atomic_uint places_ready;                               /* whose staying ones all read */
+    _Atomic uint64_t next[WORKERS_MAX][STREAMS];            /* `expected` of the staying ones */
     _Atomic(const char *) fault;
 };
 
@@ -136,8 +138,6 @@ static void publish(place *at)
 
 /* ---- reading --------------------------------------------------------------------------------------- */
 
-static void actor_come(actor *a);
-
 static void actor_go(actor *a)
 {
     dx_task_clear(&a->room);
@@ -148,6 +148,13 @@ static void actor_go(actor *a)
         dx_topic_release(a->topic);
     }
     a->state = AWAY;
+}
+
+static void expect(actor *a, uint64_t sequence)
+{
+    a->expected = sequence;
+    if (!a->is_leaving_sometimes)
+        atomic_store(&a->at->in->next[a->at - a->at->in->places][a->stream], sequence);
 }
 
 /* All must see the same message at the same sequence, and none twice or left out. */
@@ -164,7 +171,7 @@ static void take(actor *a, uint64_t sequence, uint64_t id)
     }
     if (!atomic_compare_exchange_strong(&w->seen[a->stream][sequence], &first, id) && first != id)
         fault(w, "two orders of one stream");
-    a->expected = sequence + 1;
+    expect(a, sequence + 1);
     atomic_fetch_add(&w->delivered, 1);
 }
 
@@ -238,7 +245,7 @@ static bool on_gap(dx_subscriber *sub, uint64_t lost)
 
     if (lost == 0)
         fault(a->at->in, "the stream cannot be read");
-    a->expected += lost;
+    expect(a, a->expected + lost);
     atomic_fetch_add(&a->at->in->gaps, 1);
     atomic_fetch_add(&a->at->in->lost, lost);
     return true;
@@ -275,7 +282,7 @@ static void on_ready(dx_watch *watch, dx_err err)
         next -= dx_min_u64(next - 1, draw(a->at, 3) * draw(a->at, 200));
     else if (next != 1)
         fault(a->at->in, "one who came before the first message does not begin with it");
-    a->expected = next;
+    expect(a, next);
     a->state = READING;
     if (dx_subscriber_start(&a->sub, a->topic, &wire, a->is_leaving_sometimes, next, 0) != DX_OK)
         abort();
@@ -302,28 +309,45 @@ static bool all_stay(const place *p)
     return true;
 }
 
-static atomic_uint places_ready;
-
-static void on_act(dx_task *task)
+static void begin(place *p)
 {
-    place *p = DX_CONTAINER(task, place, act);
-    world *w = p->in;
-    static _Thread_local bool is_counted_of; /* each test has threads of its own */
-
-    if (!is_counted_of && all_stay(p)) {
-        is_counted_of = true;
-        atomic_fetch_add(&places_ready, 1);
+    p->is_begun = true;
+    for (uint32_t i = 0; i < ACTORS; i++) {
+        actor *a = &p->actors[i];
+        *a = (actor){.at = p, .stream = i % STREAMS, .is_leaving_sometimes = i >= STAYING};
+        dx_task_init(&a->room, on_room);
+        if (i < STAYING)
+            actor_come(a);
     }
-    bool may_publish = atomic_load(&places_ready) == w->workers_count;
-    for (int i = 0; may_publish && i < 20 && p->to_publish > 0 && p->unanswered < UNANSWERED_MAX; i++)
-        publish(p);
-    for (int i = STAYING; i < ACTORS && p->to_publish > 0; i++) {
+}
+
+static void churn(place *p)
+{
+    for (int i = STAYING; i < ACTORS; i++) {
         actor *a = &p->actors[i];
         if (a->state == AWAY)
             actor_come(a);
         else if (a->until_leaving-- == 0)
             actor_go(a);
     }
+}
+
+static void on_act(dx_task *task)
+{
+    place *p = DX_CONTAINER(task, place, act);
+    world *w = p->in;
+
+    if (!p->is_begun)
+        begin(p);
+    if (!p->is_counted && all_stay(p)) {
+        p->is_counted = true;
+        atomic_fetch_add(&w->places_ready, 1);
+    }
+    bool may_publish = atomic_load(&w->places_ready) == w->workers_count;
+    for (int i = 0; may_publish && i < 20 && p->to_publish > 0 && p->unanswered < UNANSWERED_MAX; i++)
+        publish(p);
+    if (p->to_publish > 0)
+        churn(p);
     if (w->slow_ms && p == w->places)
         usleep(w->slow_ms * 1000);
     dx_task_queue(p->loop, task);
@@ -343,20 +367,171 @@ static dx_err place_start(dx_loop *loop, uint32_t index, void *context)
     return DX_OK;
 }
 
-/* The staying ones begin in the first turn, when all workers run. */
-static void come_first(dx_post *post)
-{
-    place *p = dx_loop_owner(((place *)(void *)post)->loop);
-    (void)p;
-}
-
 static void place_end(dx_loop *loop, uint32_t index, void *context)
 {
     place *p = &((world *)context)->places[index];
 
-    (void)loop, (void)come_first;
+    (void)loop;
     dx_task_clear(&p->act);
-    for (int i = 0; i < ACTORS; i++)
+    for (int i = 0; p->is_begun && i < ACTORS; i++)
         actor_go(&p->actors[i]);
     dx_hub_end(p->hub);
+}
+
+/* ---- runs -------------------------------------------------------------------------------------------- */
+
+static bool io_uring_works(void)
+{
+    dx_loop *loop = NULL;
+    bool works = dx_loop_new(&(dx_loop_options){.kind = DX_LOOP_IO_URING}, &loop) == DX_OK;
+
+    dx_loop_free(loop);
+    return works;
+}
+
+static world *world_begin(const world *like)
+{
+    world *w = calloc(1, sizeof *w);
+
+    if (w == NULL)
+        abort();
+    w->workers_count = like->workers_count;
+    w->messages_each = like->messages_each;
+    w->slow_ms = like->slow_ms;
+    w->ns = (dx_namespace){.prefix = "/live/",
+                           .message_bytes_max = 65536,
+                           .retention = {like->kept_count ? like->kept_count : UINT32_MAX - 1,
+                                         UINT64_MAX, UINT64_MAX}};
+    for (int i = 0; i < STREAMS; i++)
+        snprintf(w->paths[i], sizeof w->paths[i], "/live/%d", i);
+    if (dx_streams_new(w->workers_count, &w->streams) != DX_OK ||
+        dx_workers_new(&(dx_workers_options){.count = w->workers_count,
+                                             .loop = {.kind = like->kind,
+                                                      .posts_count_max = like->posts_count_max},
+                                             .context = w,
+                                             .start = place_start,
+                                             .end = place_end},
+                       &w->workers) != DX_OK)
+        abort();
+    return w;
+}
+
+static void world_end(world *w)
+{
+    dx_workers_free(w->workers);
+    dx_streams_free(w->streams);
+    for (uint32_t i = 0; i < w->workers_count; i++)
+        CHECK_INT(w->places[i].unanswered, 0);
+    if (atomic_load(&w->fault))
+        TAP_FAIL("%s", atomic_load(&w->fault));
+    free(w);
+}
+
+static bool is_complete(world *w)
+{
+    uint64_t sum = 0;
+
+    for (int i = 0; i < STREAMS; i++) {
+        uint64_t published = atomic_load(&w->published[i]);
+        sum += published;
+        for (uint32_t k = 0; k < w->workers_count; k++)
+            if (atomic_load(&w->next[k][i]) != published + 1)
+                return false;
+    }
+    return sum == (uint64_t)w->workers_count * w->messages_each;
+}
+
+static void wait_until_complete(world *w)
+{
+    uint64_t end_ms = dx_clock_ms() + 60000;
+
+    while (!is_complete(w) && atomic_load(&w->fault) == NULL && dx_clock_ms() < end_ms)
+        usleep(2000);
+    CHECK(is_complete(w));
+    CHECK_INT(atomic_load(&w->refused), 0);
+}
+
+/* Runs to the end; gives how many messages readers were told to be lost. */
+static uint64_t run(const world *like)
+{
+    world *w = world_begin(like);
+
+    wait_until_complete(w);
+    uint64_t lost = atomic_load(&w->lost);
+    world_end(w);
+    return lost;
+}
+
+static const dx_loop_kind kinds[] = {DX_LOOP_EPOLL, DX_LOOP_IO_URING};
+
+/* Each test on both backends, where there are both. */
+#define FOR_KINDS(kind)                                                                            \
+    for (size_t kind_index = 0; kind_index < (io_uring_works() ? 2 : 1); kind_index++)             \
+        for (dx_loop_kind kind = kinds[kind_index], *once = &kind; once; once = NULL)
+
+TEST("1, 2 and 4 workers: one order for all, nothing lost, nothing twice, while watches come and go")
+{
+    static const uint32_t counts[] = {1, 2, 4};
+
+    FOR_KINDS(kind)
+        for (size_t i = 0; i < DX_COUNT(counts); i++)
+            CHECK_INT(run(&(world){.workers_count = counts[i], .messages_each = 1500, .kind = kind}), 0);
+}
+
+TEST("mailboxes of 4: what they have no room for comes later, in order")
+{
+    FOR_KINDS(kind)
+        CHECK_INT(run(&(world){.workers_count = 3, .messages_each = 100, .posts_count_max = 4,
+                               .kind = kind}), 0);
+}
+
+TEST("a slow worker gets it in batches, and all of it")
+{
+    FOR_KINDS(kind)
+        CHECK_INT(run(&(world){.workers_count = 2, .messages_each = 1500, .slow_ms = 1, .kind = kind}), 0);
+}
+
+TEST("where the log was trimmed past a slow worker its readers are told how many are lost")
+{
+    FOR_KINDS(kind) {
+        uint64_t lost = run(&(world){.workers_count = 2, .messages_each = 3000, .slow_ms = 3,
+                                     .kept_count = 20, .kind = kind});
+        CHECK(lost > 0);
+    }
+}
+
+TEST("stopped in the middle of everything, with full mailboxes or empty ones: all is answered and freed")
+{
+    FOR_KINDS(kind)
+        for (uint32_t i = 0; i < 24; i++) {
+            world *w = world_begin(&(world){.workers_count = 1 + i % 4, .messages_each = 10000,
+                                            .posts_count_max = i % 3 ? 0 : 2, .kind = kind});
+            usleep(i * 300);
+            world_end(w);
+        }
+}
+
+TEST("appends from threads that are no workers are answered, also those that come when all has stopped")
+{
+    world *w = world_begin(&(world){.workers_count = 2});
+    publication late[4] = {0};
+    uint64_t id = 7;
+
+    for (int i = 0; i < 2; i++)
+        dx_workers_stop(w->workers);
+    dx_workers_join(w->workers);
+    for (uint32_t i = 0; i < 4; i++) {
+        publication *p = calloc(1, sizeof *p);
+        *p = late[i];
+        p->at = &w->places[0];
+        p->at->unanswered++;
+        p->messages[0] = dx_message_new(dx_bytes_at(&id, sizeof id), 0);
+        p->append = (dx_append){.ns = &w->ns, .path = path_of(w, i), .kind = DX_STREAM_BINARY,
+                                .messages = p->messages, .count = 1, .done = on_published};
+        CHECK_INT(dx_streams_append(w->streams, &p->append), DX_OK);
+    }
+    dx_workers_free(w->workers);
+    w->workers = NULL;
+    CHECK_INT(atomic_load(&w->refused), 4);
+    world_end(w);
 }
