@@ -62,7 +62,7 @@ struct world {
     dx_streams *streams;
     dx_workers *workers;
     place places[WORKERS_MAX];
-    char paths[STREAMS][16];
+    char paths[STREAMS][24];
     _Atomic uint64_t seen[STREAMS][SEQUENCES_MAX]; /* what the first reader of a sequence got */
     atomic_uint published[STREAMS];                /* answered with OK */
     atomic_uint refused;
