@@ -97,8 +97,10 @@ static void conn_on_timer(dx_timer *timer)
     }
     if (c->protocol_due_ms && left_until(c, c->protocol_due_ms) == 0) {
         c->protocol_due_ms = 0;
-        if (c->state != DX_CONN_OPEN || c->ops->on_deadline == NULL)
-            dx_conn_abort(c, c->state == DX_CONN_LINGERING ? DX_OK : DX_ERR_TIMEOUT, true);
+        if (c->state == DX_CONN_LINGERING) /* no RST: a slow reader gets what the kernel holds */
+            dx_conn_abort(c, DX_OK, false);
+        else if (c->state != DX_CONN_OPEN || c->ops->on_deadline == NULL)
+            dx_conn_abort(c, DX_ERR_TIMEOUT, true);
         else
             c->ops->on_deadline(c);
     }

@@ -136,6 +136,21 @@ LOOP_TEST("a peer that never sends its FIN is waited for linger_ms")
     finish();
 }
 
+LOOP_TEST("§9.6 a slow reader gets what the kernel still holds when linger_ms is over")
+{
+    static uint8_t answer[256 * KIB];
+
+    begin(&short_limits, probe_open_tcp);
+    dx_conn_write(p.conn, dx_bytes_at(answer, sizeof answer));
+    dx_conn_finish(p.conn);
+    TURN_UNTIL(w.loop, p.counts[PROBE_CLOSED] == 1);
+    CHECK_INT(p.why, DX_OK);
+    PEER_UNTIL_END(&w, &other);
+    CHECK_INT(other.in.size, sizeof answer);
+    CHECK(other.is_ended && !other.is_reset);
+    finish();
+}
+
 LOOP_TEST("abort loses what is queued: by FIN, or by reset if asked")
 {
     begin(NULL, probe_open_tcp);
@@ -337,24 +352,40 @@ static void fill(int *fds, int count, int *listening, dx_address *a)
     usleep(20000);
 }
 
+/* Accepts until it is the connection under test. */
+static int accept_ours(int fd)
+{
+    struct sockaddr_in ours = {0}, theirs = {0};
+    socklen_t size = sizeof ours;
+
+    getsockname(p.conn->io.fd, (struct sockaddr *)&ours, &size);
+    for (int i = 0; i < 10; i++) {
+        int accepted = accept4(fd, (struct sockaddr *)&theirs, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (accepted >= 0 && theirs.sin_port == ours.sin_port)
+            return accepted;
+        close(accepted);
+    }
+    return -1;
+}
+
 LOOP_TEST("what was queued long before the connection is open leaves when it is")
 {
-    int fds[2], fd;
+    enum { FILL = 3 };
+    int fds[FILL], fd;
     dx_address a;
 
-    fill(fds, 2, &fd, &a);
+    fill(fds, FILL, &fd, &a);
     connect_to(&a);
     dx_conn_write(p.conn, DX_BYTES("early"));
     world_settle(&w);
     CHECK_INT(p.counts[PROBE_OPEN], 0);
-    for (int i = 0; i < 2; i++)
-        close(accept4(fd, NULL, NULL, SOCK_CLOEXEC)); /* room in the queue: the next try gets in */
+    listen(fd, 100); /* room in the queue: the next try of the kernel's gets in */
     TURN_UNTIL(w.loop, p.counts[PROBE_OPEN] == 1);
-    peer_open(&other, accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    peer_open(&other, accept_ours(fd));
     PEER_UNTIL(&w, &other, other.in.size == 5);
     finish();
-    close(fds[0]);
-    close(fds[1]);
+    for (int i = 0; i < FILL; i++)
+        close(fds[i]);
     close(fd);
 }
 

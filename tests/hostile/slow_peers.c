@@ -21,13 +21,13 @@
 
 enum {
     PEERS_COUNT = 500,
-    EVERY_MS = 5000,    /* an octet of a slow peer */
-    TICK_MS = 50,       /* a question of the good client */
-    WINDOW_MS = 10000,  /* for a head, from the accept; for 10 KiB of a body */
-    LATE_MS = 2000,     /* after its deadline a peer must be gone */
-    EARLY_MS = 500,     /* before it, it must not be: as exact as the clocks here are */
-    LINGER_MS = 3000,   /* after its FIN the server must have let go, though the peer keeps open */
-    ANSWER_MS = 5000,   /* a good client waits so long at most */
+    EVERY_MS = 5000,   /* an octet of a slow peer */
+    TICK_MS = 50,      /* a question of the good client */
+    WINDOW_MS = 10000, /* for a head, from the accept; for 10 KiB of a body */
+    LATE_MS = 2000,    /* after its deadline a peer must be gone */
+    EARLY_MS = 500,    /* before it, it must not be: as exact as the clocks here are */
+    LINGER_MS = 3000,  /* after its FIN the server must have let go, though the peer keeps open */
+    ANSWER_MS = 5000,  /* a good client waits so long at most */
     P99_US = 1000000,
     END_MS = 2 * WINDOW_MS + LATE_MS + LINGER_MS + 1000,
     TICKS_MAX = END_MS / TICK_MS + 2,
@@ -40,10 +40,10 @@ enum {
 typedef struct slow_kind {
     const char *name;
     int count;
-    const char *opening;  /* sent at once */
-    size_t body_bytes;    /* sent with it */
-    const char *trickle;  /* then, an octet at a time; its last one again and again */
-    int64_t deadline_ms;  /* since the connect */
+    const char *opening; /* sent at once */
+    size_t body_bytes;   /* sent with it */
+    const char *trickle; /* then, an octet at a time; its last one again and again */
+    int64_t deadline_ms; /* since the connect */
 } slow_kind;
 
 static const slow_kind kinds[] = {
@@ -120,6 +120,12 @@ static int open_all(const struct addrinfo *to)
     return opened;
 }
 
+/* When a peer that was closed finds out whether the server still has a socket for it. */
+static int64_t verdict_ms(const slow_peer *p)
+{
+    return p->began_ms + p->closed_ms + LINGER_MS - 2 * TICK_MS;
+}
+
 /* The next octet, if it is time: also to a server that has said goodbye, which must not wait on. */
 static void peer_trickle(slow_peer *p, int64_t now_ms)
 {
@@ -128,17 +134,20 @@ static void peer_trickle(slow_peer *p, int64_t now_ms)
 
     if (now_ms < p->due_ms || p->is_released)
         return;
-    if (send(p->fd, trickle + (p->sent < last ? p->sent : last), 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+    if (send(p->fd, trickle + (p->sent < last ? p->sent : last), 1, MSG_NOSIGNAL | MSG_DONTWAIT) <
+        0)
         p->is_released = errno == EPIPE || errno == ECONNRESET;
     p->sent++;
     p->due_ms += EVERY_MS;
+    if (p->closed_ms && now_ms < verdict_ms(p))
+        p->due_ms = verdict_ms(p);
 }
 
 static void peer_closed(slow_peer *p, int64_t now_ms)
 {
     p->closed_ms = now_ms - p->began_ms;
-    if (p->due_ms > now_ms + LINGER_MS - 2 * TICK_MS) /* its next octet finds out */
-        p->due_ms = now_ms + LINGER_MS - 2 * TICK_MS;
+    if (p->due_ms > verdict_ms(p))
+        p->due_ms = verdict_ms(p);
 }
 
 static void peer_read(slow_peer *p, int64_t now_ms)
@@ -271,8 +280,9 @@ static void judge_kind(const slow_kind *kind)
         first = p->closed_ms < first ? p->closed_ms : first;
         last = p->closed_ms > last ? p->closed_ms : last;
     }
-    printf("# %s: of %d peers %d got 408, %d were closed, the first after %lld ms, the last after %lld\n",
-           kind->name, kind->count, answered, gone, gone ? (long long)first : -1LL, (long long)last);
+    printf(
+        "# %s: of %d peers %d got 408, %d were closed, the first after %lld ms, the last after %lld\n",
+        kind->name, kind->count, answered, gone, gone ? (long long)first : -1LL, (long long)last);
     snprintf(text, sizeof text, "§15.5.9 %s: all get 408 and are closed after %d s", kind->name,
              (int)(kind->deadline_ms / 1000));
     report(answered == kind->count && in_time == kind->count, text);
@@ -293,9 +303,10 @@ static void judge_good(const good_client *g, int which, const char *what)
     qsort(waits, count, sizeof *waits, compare_us);
     int64_t p99 = count ? waits[count * 99 / 100] : INT64_MAX;
     if (count)
-        printf("# of %zu questions %zu were answered, p50 %.2f ms, p99 %.2f ms, the last after %.2f ms\n",
-               g->asked, count, (double)waits[count / 2] / 1e3, (double)p99 / 1e3,
-               (double)waits[count - 1] / 1e3);
+        printf(
+            "# of %zu questions %zu were answered, p50 %.2f ms, p99 %.2f ms, the last after %.2f ms\n",
+            g->asked, count, (double)waits[count / 2] / 1e3, (double)p99 / 1e3,
+            (double)waits[count - 1] / 1e3);
     report(count > 0 && count == g->asked && p99 < P99_US, what);
 }
 
