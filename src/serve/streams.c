@@ -107,12 +107,28 @@ static void on_published(dx_append *append)
     free(op);
 }
 
+/* What codec/url lets through of a path in a request: nobody could read a stream of another name. */
+static bool path_is_good(dx_bytes path)
+{
+    dx_bytes rest = path, segment;
+
+    if (path.size > DX_PATH_BYTES_MAX || !dx_utf8_is_valid(path))
+        return false;
+    for (size_t i = 0; i < path.size; i++)
+        if (path.at[i] < ' ' || path.at[i] == 0x7f || path.at[i] == '\\')
+            return false;
+    while (dx_bytes_split(&rest, '/', &segment))
+        if (dx_bytes_equal(segment, DX_BYTES(".")) || dx_bytes_equal(segment, DX_BYTES("..")))
+            return false;
+    return true;
+}
+
 static const dx_stream_route *route_of(const dx_server *s, dx_bytes path)
 {
     dx_route_match match;
     dx_route_wish wish = {.method = DX_HTTP_POST, .path = path};
 
-    if (path.size > DX_PATH_BYTES_MAX || !dx_utf8_is_valid(path) ||
+    if (!path_is_good(path) ||
         dx_router_find(&s->router, &wish, &match) != DX_ROUTE_OK || match.route->handle != dx_door_post)
         return NULL;
     const dx_stream_route *route = match.route->context;

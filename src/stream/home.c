@@ -21,6 +21,46 @@ dx_stream *dx_home_find(dx_hub *hub, dx_bytes path)
     return node ? DX_CONTAINER(node, dx_stream, node) : NULL;
 }
 
+/* ---- links: what goes out -------------------------------------------------------------------- */
+
+static void on_batch(dx_post *post)
+{
+    dx_link *link = DX_CONTAINER(post, dx_link, post);
+
+    for (uint32_t i = 0; i < link->batch.count && !link->worker->is_ended; i++)
+        dx_topic_deliver(link->topic, link->batch.at[i]);
+    dx_batch_clear(&link->batch);
+    post->run = dx_home_on_ack;
+    dx_hub_send(link->worker, link->home, post);
+}
+
+/* Puts what the worker was not given yet into the next batch, as much as fits. Where the log has been
+ * trimmed past it, the topic sees the jump in the sequence. */
+static void fill_batch(dx_link *link)
+{
+    const dx_log_ring *log = &link->stream->log;
+    uint64_t next = link->sent + 1;
+
+    if (next < dx_log_first(log))
+        next = dx_log_first(log);
+    for (; next <= log->tail && dx_batch_add(&link->queued, dx_log_at(log, next)); next++)
+        link->sent = next;
+}
+
+static void send_batch(dx_link *link)
+{
+    dx_assert(!link->is_out && link->batch.count == 0);
+    fill_batch(link);
+    if (link->queued.count == 0)
+        return;
+    dx_batch empty = link->batch;
+    link->batch = link->queued;
+    link->queued = empty;
+    link->is_out = true;
+    link->post.run = on_batch;
+    dx_hub_send(link->home, link->worker, &link->post);
+}
+
 static void on_send(dx_task *task)
 {
     dx_stream *s = DX_CONTAINER(task, dx_stream, send);
@@ -28,7 +68,7 @@ static void on_send(dx_task *task)
     for (dx_list *l = s->links.next; l != &s->links; l = l->next) {
         dx_link *link = DX_CONTAINER(l, dx_link, link);
         if (link->worker != s->hub && !link->is_out)
-            dx_home_send_batch(link);
+            send_batch(link);
     }
 }
 
@@ -186,6 +226,8 @@ static void append_all(dx_stream *s, dx_append *a)
             dx_link *link = DX_CONTAINER(l, dx_link, link);
             if (link->worker == s->hub)
                 dx_topic_deliver(link->topic, message);
+            else if (link->sent + 1 == message->sequence && dx_batch_add(&link->queued, message))
+                link->sent = message->sequence;
         }
         dx_message_unref(message);
     }
@@ -311,6 +353,7 @@ void dx_home_leave(dx_hub *hub, dx_link *link)
 
     (void)hub;
     link->stream = NULL;
+    dx_batch_clear(&link->queued);
     if (s == NULL)
         return;
     dx_list_remove(&link->link);
@@ -324,40 +367,6 @@ void dx_home_on_ack(dx_post *post)
     link->is_out = false;
     if (link->is_leaving)
         dx_hub_send(link->home, link->worker, &link->leave_post);
-    else if (link->stream && !link->home->is_ended && link->stream->log.tail > link->sent)
-        dx_home_send_batch(link);
-}
-
-static void on_batch(dx_post *post)
-{
-    dx_link *link = DX_CONTAINER(post, dx_link, post);
-
-    for (size_t i = 0; i < link->count; i++) {
-        if (!link->worker->is_ended)
-            dx_topic_deliver(link->topic, link->batch[i]);
-        dx_message_unref(link->batch[i]);
-    }
-    link->count = 0;
-    post->run = dx_home_on_ack;
-    dx_hub_send(link->worker, link->home, post);
-}
-
-/* What the worker was not given yet, as much as fits in a batch. Where the log has been trimmed past
- * it, the topic sees the jump in the sequence. */
-void dx_home_send_batch(dx_link *link)
-{
-    dx_log_ring *log = &link->stream->log;
-    uint64_t next = link->sent + 1;
-
-    dx_assert(!link->is_out);
-    if (next < dx_log_first(log))
-        next = dx_log_first(log);
-    for (; next <= log->tail && link->count < LINK_BATCH_COUNT; next++)
-        link->batch[link->count++] = dx_message_ref(dx_log_at(log, next));
-    if (link->count == 0)
-        return;
-    link->sent = next - 1;
-    link->is_out = true;
-    link->post.run = on_batch;
-    dx_hub_send(link->home, link->worker, &link->post);
+    else if (link->stream && !link->home->is_ended)
+        send_batch(link);
 }

@@ -5,9 +5,8 @@
 #ifndef DX_STREAM_HUB_HOME_H
 #define DX_STREAM_HUB_HOME_H
 
+#include "stream/batch.h"
 #include "stream/hub.h"
-
-enum { LINK_BATCH_COUNT = 64 };
 
 /* A stream at its home worker. */
 typedef struct dx_stream {
@@ -26,8 +25,9 @@ typedef struct dx_stream {
 } dx_stream;
 
 /* From a stream's home to a topic at one worker. It is a reader of the log, with a position: one batch
- * is under way at a time, and the next is whatever has been appended meanwhile. The post belongs to whom it
- * was sent to. */
+ * is under way at a time, and the next is whatever has been appended meanwhile. What is appended is put
+ * into the next batch at once, so that a burst is not trimmed away before the worker has got it. The post
+ * belongs to whom it was sent to, and with it `batch`. */
 typedef struct dx_link {
     dx_post post;       /* subscribe, ready, batch, ack */
     dx_post leave_post; /* leave, gone */
@@ -35,13 +35,13 @@ typedef struct dx_link {
     dx_hub *home, *worker;
     dx_stream *stream; /* the home's */
     dx_list link;      /* in stream->links */
-    uint64_t sent;     /* sequence: given to the worker up to here */
+    uint64_t sent;     /* sequence: in a batch up to here */
     bool is_out;       /* home: `post` is at the worker */
     bool is_leaving;   /* home: send "gone" when it is back */
     dx_err err;
     uint64_t epoch, next; /* for ready */
-    size_t count;
-    dx_message *batch[LINK_BATCH_COUNT];
+    dx_batch batch;       /* under way */
+    dx_batch queued;      /* the home's: the next one */
 } dx_link;
 
 /* A stream as one worker's subscribers see it. */
@@ -87,7 +87,6 @@ void dx_home_append(dx_hub *hub, dx_append *append);
 void dx_home_read(dx_hub *hub, dx_read *read);
 void dx_home_subscribe(dx_hub *hub, dx_link *link);
 void dx_home_leave(dx_hub *hub, dx_link *link);
-void dx_home_send_batch(dx_link *link);
 void dx_home_on_ack(dx_post *post); /* of dx_link.post: the worker is done with it */
 void dx_home_sweep(dx_hub *hub);
 void dx_home_free(dx_hub *hub);

@@ -54,6 +54,26 @@ static void on_subscribe(dx_post *post)
     dx_hub_send(link->home, link->worker, post);
 }
 
+static void link_free(dx_link *link)
+{
+    if (link == NULL)
+        return;
+    dx_batch_deinit(&link->batch);
+    dx_batch_deinit(&link->queued);
+    free(link);
+}
+
+/* A link within one worker never carries a batch. */
+static dx_link *link_new(bool is_remote)
+{
+    dx_link *link = calloc(1, sizeof *link);
+
+    if (link == NULL || !is_remote || (dx_batch_init(&link->batch) && dx_batch_init(&link->queued)))
+        return link;
+    link_free(link);
+    return NULL;
+}
+
 static dx_topic *topic_new(dx_hub *hub, const dx_namespace *ns, dx_bytes path)
 {
     dx_topic *t = calloc(1, sizeof *t + path.size);
@@ -67,11 +87,9 @@ static dx_topic *topic_new(dx_hub *hub, const dx_namespace *ns, dx_bytes path)
     t->ns = ns;
     dx_list_init(&t->feeds);
     dx_list_init(&t->waiting);
-    /* A link within one worker never carries a batch. */
-    size_t link_bytes = home == hub ? offsetof(dx_link, batch) : sizeof(dx_link);
-    t->link = calloc(1, dx_max_size(link_bytes, offsetof(dx_link, batch)));
+    t->link = link_new(home != hub);
     if (t->link == NULL || !dx_map_insert(&hub->topics, &t->node)) {
-        free(t->link);
+        link_free(t->link);
         free(t);
         return NULL;
     }
@@ -99,9 +117,7 @@ static void topic_free(dx_topic *t)
 {
     for (dx_list *l; (l = dx_list_take_first(&t->feeds)) != NULL;)
         dx_feed_free(DX_CONTAINER(l, dx_feed, link));
-    for (size_t i = 0; i < t->link->count; i++)
-        dx_message_unref(t->link->batch[i]);
-    free(t->link);
+    link_free(t->link);
     free(t);
 }
 
