@@ -234,8 +234,8 @@ TEST("clients that leave while another worker works for them disturb nobody")
         static const char *const requests[] = {
             "POST /live/%d HTTP/1.1\r\nHost: t\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\nx",
             "GET /live/%d HTTP/1.1\r\nHost: t\r\n\r\n",
-            "GET /live/%d?offset=-1 HTTP/1.1\r\nHost: t\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"};
+            ("GET /live/%d?offset=-1 HTTP/1.1\r\nHost: t\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+             "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")};
         for (int i = 0; i < 300; i++) {
             char text[400];
             int fd = peer_connect(dx_server_port(s));
