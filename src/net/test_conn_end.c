@@ -131,7 +131,7 @@ LOOP_TEST("a peer that never sends its FIN is waited for linger_ms")
     uint64_t begin_ms = dx_clock_ms();
     dx_conn_finish(p.conn);
     TURN_UNTIL(w.loop, p.counts[PROBE_CLOSED] == 1);
-    CHECK(dx_clock_ms() - begin_ms >= 140 && dx_clock_ms() - begin_ms < 1000);
+    CHECK(dx_clock_ms() - begin_ms >= 140 && dx_clock_ms() - begin_ms < 2500);
     CHECK_INT(p.why, DX_OK);
     finish();
 }
@@ -232,10 +232,10 @@ LOOP_TEST("finish and abort may be called from every callback")
 LOOP_TEST("a deadline passes once, in time; moved away and cleared it does not")
 {
     begin(NULL, probe_open);
-    dx_conn_set_deadline(p.conn, 60);
-    turn_for(w.loop, 30);
-    dx_conn_set_deadline(p.conn, 150); /* further away */
-    turn_for(w.loop, 60);
+    dx_conn_set_deadline(p.conn, 200);
+    turn_for(w.loop, 20);
+    dx_conn_set_deadline(p.conn, 1000); /* further away */
+    turn_for(w.loop, 300);
     CHECK_INT(p.counts[PROBE_DEADLINE], 0);
     TURN_UNTIL(w.loop, p.counts[PROBE_DEADLINE] == 1);
     dx_conn_set_deadline(p.conn, 5000);

@@ -177,6 +177,8 @@ TEST("dx_publish refuses what no stream may hold")
         CHECK_INT(publish(s, "/elsewhere/x", "text/plain", x), DX_ERR_NAME);
         CHECK_INT(publish(s, "live/x", "text/plain", x), DX_ERR_NAME);
         CHECK_INT(publish(s, "/live/\xff", "text/plain", x), DX_ERR_NAME);
+        CHECK_INT(publish(s, "/live/a/../b", "text/plain", x), DX_ERR_NAME);
+        CHECK_INT(publish(s, "/live/a\nb", "text/plain", x), DX_ERR_NAME);
         CHECK_INT(publish(s, "/live//", "text/plain", x), DX_OK);
         CHECK_INT(publish(s, "/live/x", "text/plain", dx_bytes_at("\xff", 1)), DX_ERR_CONFLICT);
         CHECK_INT(publish(s, "/live/x", "application/json", x), DX_ERR_CONFLICT);
