@@ -25,7 +25,8 @@ static bool holds(const answer *a, const char *text)
     return a->body && strstr(a->body, text) != NULL;
 }
 
-TEST("POST appends, GET reads the bytes in a row from the start, with the type of the first message")
+TEST(
+    "POST appends, GET reads the bytes in a row from the start, with the type of the first message")
 {
     FOR_SERVERS(s, NULL) {
         CHECK_INT(http_status(s, "POST", "/live/a", "text/plain", "one "), 204);
@@ -45,7 +46,8 @@ TEST("POST appends, GET reads the bytes in a row from the start, with the type o
     }
 }
 
-TEST("GET from a cursor gives what follows it, from now nothing; HEAD gives the tail and no content")
+TEST(
+    "GET from a cursor gives what follows it, from now nothing; HEAD gives the tail and no content")
 {
     FOR_SERVERS(s, NULL) {
         char path[100];
@@ -133,7 +135,11 @@ TEST("413 for a message above the limit, also for an element of an array; 409 fo
 TEST("404 for a stream that nothing was published to; 400 for offsets that are none")
 {
     FOR_SERVERS(s, NULL) {
-        static const char *const bad[] = {"", "-2", "0", "x", "00000000000000000_000000000000000",
+        static const char *const bad[] = {"",
+                                          "-2",
+                                          "0",
+                                          "x",
+                                          "00000000000000000_000000000000000",
                                           "ffffffffffffffff_fffffffffffffffg"};
         char path[200];
         CHECK_INT(http_status(s, "GET", "/live/a", NULL, ""), 404);
@@ -144,7 +150,8 @@ TEST("404 for a stream that nothing was published to; 400 for offsets that are n
             CHECK_INT(http_status(s, "GET", path, NULL, ""), 400);
         }
         /* One that this stream has not given out yet, and the largest there is. */
-        snprintf(path, sizeof path, "/live/a?offset=%.32s2", answer_field(&post, "Stream-Next-Offset"));
+        snprintf(path, sizeof path, "/live/a?offset=%.32s2",
+                 answer_field(&post, "Stream-Next-Offset"));
         CHECK_INT(http_status(s, "GET", path, NULL, ""), 400);
         snprintf(path, sizeof path, "/live/a?offset=%.17sffffffffffffffff",
                  answer_field(&post, "Stream-Next-Offset"));
@@ -172,11 +179,14 @@ TEST("410 for a cursor that was trimmed or of another life, with the cursors tha
             snprintf(cursor, sizeof cursor, "%.33s", earliest + 12);
             snprintf(path, sizeof path, "/live/a?offset=%s", cursor);
             CHECK_GET(s, path, 200, "345");
-            snprintf(path, sizeof path, "/live/a?offset=%.33s", strstr(gone.body, "\"latest\":\"") + 10);
+            snprintf(path, sizeof path, "/live/a?offset=%.33s",
+                     strstr(gone.body, "\"latest\":\"") + 10);
             CHECK_GET(s, path, 200, "");
         }
         answer_free(&gone);
-        CHECK_INT(http_status(s, "GET", "/live/a?offset=0000000000000001_0000000000000001", NULL, ""), 410);
+        CHECK_INT(
+            http_status(s, "GET", "/live/a?offset=0000000000000001_0000000000000001", NULL, ""),
+            410);
         CHECK_GET(s, "/live/a?offset=-1", 200, "345");
     }
 }
@@ -220,7 +230,8 @@ TEST("a large history comes in parts that the cursor joins")
             CHECK(a.size <= 1048576);
             sum += a.size;
             is_last = strcmp(answer_field(&a, "Stream-Up-To-Date"), "true") == 0;
-            snprintf(path, sizeof path, "/live/a?offset=%s", answer_field(&a, "Stream-Next-Offset"));
+            snprintf(path, sizeof path, "/live/a?offset=%s",
+                     answer_field(&a, "Stream-Next-Offset"));
             answer_free(&a);
         }
         CHECK_INT(sum, 50 * (sizeof body - 1));

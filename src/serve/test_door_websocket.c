@@ -250,16 +250,16 @@ TEST("catching up goes on, page after page, whatever is in the log")
 
 enum { BIG = 1000, BIG_COUNT = 8000 /* more than the kernel holds for one who does not read */ };
 
-/* Publishes BIG_COUNT messages of BIG bytes that begin with their number. */
-static void publish_big(dx_server *s)
+/* Publishes messages of BIG bytes that begin with their number, from `first` to before `end`. */
+static void publish_some(dx_server *s, int first, int end)
 {
     char body[BIG + 1];
     int fd = ws_must_open(s, "/live/t?read=0");
 
     memset(body, '.', BIG);
     body[BIG] = '\0';
-    for (int i = 0; i < BIG_COUNT; i++) {
-        snprintf(body, 9, "%08d", i); /* atoi stops at the point */
+    for (int i = first; i < end; i++) {
+        snprintf(body, 9, "%08u", (unsigned)i % 100000000u); /* atoi stops at the point */
         body[8] = '.';
         ws_send_text(fd, body);
     }
@@ -267,6 +267,36 @@ static void publish_big(dx_server *s)
     while (ws_next(fd)->opcode < FRAME_END)
         continue;
     close(fd);
+}
+
+static void publish_big(dx_server *s)
+{
+    publish_some(s, 0, BIG_COUNT);
+}
+
+TEST("a Pong that waits behind a message sent in part is not sent in the middle of it")
+{
+    FOR_SERVERS(s, (&(dx_stream_options){.kept_count_max = 100000})) {
+        unsigned status;
+        int fd = ws_open_on(peer_connect_unix(), "/live/t", &status), pongs = 0;
+        publish_some(s, 0, 320); /* more than the socket takes, less than the feed's window more */
+        ws_send(fd, 9, dx_bytes_of("ping"));
+        usleep(50000);
+        publish_some(s, 320, 2000); /* now it falls behind */
+        for (int next = 0; next < 2000;) {
+            const frame *f = ws_next(fd);
+            if (f->opcode == 10) {
+                pongs++;
+            } else if (f->opcode != 1 || f->size != BIG ||
+                       atoi((const char *)f->payload) != next++) {
+                TAP_FAIL("message %d: frame %x of %zu bytes: %.12s", next - 1, f->opcode, f->size,
+                         (const char *)f->payload);
+                break;
+            }
+        }
+        CHECK_INT(pongs, 1);
+        close(fd);
+    }
 }
 
 TEST("one that stalls, and pings meanwhile, gets everything that is retained, each message whole")
@@ -282,7 +312,8 @@ TEST("one that stalls, and pings meanwhile, gets everything that is retained, ea
             const frame *f = ws_next(fd);
             if (f->opcode == 10) {
                 pongs++;
-            } else if (f->opcode != 1 || f->size != BIG || atoi((const char *)f->payload) != next++) {
+            } else if (f->opcode != 1 || f->size != BIG ||
+                       atoi((const char *)f->payload) != next++) {
                 TAP_FAIL("message %d: frame %x of %zu bytes: %.12s", next - 1, f->opcode, f->size,
                          (const char *)f->payload);
                 break;
@@ -293,7 +324,8 @@ TEST("one that stalls, and pings meanwhile, gets everything that is retained, ea
     }
 }
 
-TEST("one that stalls for longer than is retained is told how many it has lost, and closed with 4410")
+TEST(
+    "one that stalls for longer than is retained is told how many it has lost, and closed with 4410")
 {
     FOR_SERVERS(s, (&(dx_stream_options){.kept_count_max = 50})) {
         int fd = ws_must_open(s, "/live/t"), last = -1;

@@ -126,7 +126,8 @@ static bool read_head(int fd, answer *a)
 {
     size_t size = 0;
 
-    while (size < sizeof a->head - 1 && (size < 4 || memcmp(a->head + size - 4, "\r\n\r\n", 4) != 0))
+    while (size < sizeof a->head - 1 &&
+           (size < 4 || memcmp(a->head + size - 4, "\r\n\r\n", 4) != 0))
         if (peer_read(fd, a->head + size++, 1, WAIT_MS) != 1)
             return false;
     a->head[size] = '\0';
@@ -140,27 +141,32 @@ const char *answer_field(const answer *a, const char *name)
 
     for (const char *line = strstr(a->head, "\r\n"); line; line = strstr(line + 2, "\r\n"))
         if (strncasecmp(line + 2, name, size) == 0 && line[2 + size] == ':') {
-            snprintf(value, sizeof value, "%.*s", (int)strcspn(line + 4 + size, "\r"), line + 4 + size);
+            snprintf(value, sizeof value, "%.*s", (int)strcspn(line + 4 + size, "\r"),
+                     line + 4 + size);
             return value;
         }
     return "";
 }
 
-answer http(dx_server *server, const char *method, const char *path, const char *fields, dx_bytes body)
+answer http(dx_server *server, const char *method, const char *path, const char *fields,
+            dx_bytes body)
 {
     char head[8192];
     answer a = {0};
     int fd = peer_connect(dx_server_port(server));
-    int size = snprintf(head, sizeof head, "%s %s HTTP/1.1\r\nHost: test\r\nConnection: close\r\n%s", method,
-                        path, fields);
+    int size =
+        snprintf(head, sizeof head, "%s %s HTTP/1.1\r\nHost: test\r\nConnection: close\r\n%s",
+                 method, path, fields);
 
     if (strcmp(method, "POST") == 0)
-        size += snprintf(head + size, sizeof head - (size_t)size, "Content-Length: %zu\r\n", body.size);
+        size +=
+            snprintf(head + size, sizeof head - (size_t)size, "Content-Length: %zu\r\n", body.size);
     size += snprintf(head + size, sizeof head - (size_t)size, "\r\n");
     peer_write(fd, head, (size_t)size);
     peer_write(fd, body.at, body.size);
     if (read_head(fd, &a)) {
-        size_t length = strcmp(method, "HEAD") == 0 ? 0 : strtoul(answer_field(&a, "Content-Length"), NULL, 10);
+        size_t length =
+            strcmp(method, "HEAD") == 0 ? 0 : strtoul(answer_field(&a, "Content-Length"), NULL, 10);
         a.body = calloc(1, length + 1);
         if (a.body && peer_read(fd, a.body, length, WAIT_MS) == 1)
             a.size = length;
@@ -207,10 +213,11 @@ int ws_open_on(int fd, const char *path, unsigned *status)
 {
     char head[4096];
     answer a = {0};
-    int size = snprintf(head, sizeof head,
-                        "GET %s HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-                        path);
+    int size =
+        snprintf(head, sizeof head,
+                 "GET %s HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                 "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+                 path);
 
     peer_write(fd, head, (size_t)size);
     read_head(fd, &a);
@@ -306,10 +313,12 @@ const frame *ws_next(int fd)
 bool ws_next_is(int fd, const char *text)
 {
     const frame *f = ws_next(fd);
-    bool is_it = f->opcode == 1 && f->size == strlen(text) && memcmp(f->payload, text, f->size) == 0;
+    bool is_it =
+        f->opcode == 1 && f->size == strlen(text) && memcmp(f->payload, text, f->size) == 0;
 
     if (!is_it)
-        printf("# expected \"%s\", got a frame %x: %.100s\n", text, f->opcode, (const char *)f->payload);
+        printf("# expected \"%s\", got a frame %x: %.100s\n", text, f->opcode,
+               (const char *)f->payload);
     return is_it;
 }
 

@@ -33,7 +33,8 @@ int peer_connect_unix(void);
 void peer_write(int fd, const void *at, size_t size);
 
 /* One request on a connection of its own. fields: lines with CRLF, or "". */
-answer http(dx_server *server, const char *method, const char *path, const char *fields, dx_bytes body);
+answer http(dx_server *server, const char *method, const char *path, const char *fields,
+            dx_bytes body);
 answer http_get(dx_server *server, const char *path);
 answer http_post(dx_server *server, const char *path, const char *type, const char *body);
 void answer_free(answer *a);

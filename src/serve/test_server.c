@@ -56,14 +56,19 @@ TEST("a server that cannot start says why, and leaves nothing behind")
     CHECK_INT(start_with(&(dx_server_options){.listen = taken}), DX_ERR_IN_USE);
     char good_and_taken[80];
     snprintf(good_and_taken, sizeof good_and_taken, "127.0.0.1:0 %s", taken);
-    CHECK_INT(start_with(&(dx_server_options){.listen = good_and_taken, .workers = 2}), DX_ERR_IN_USE);
+    CHECK_INT(start_with(&(dx_server_options){.listen = good_and_taken, .workers = 2}),
+              DX_ERR_IN_USE);
     CHECK_INT(start_with(&(dx_server_options){.listen = ""}), DX_ERR_ADDRESS);
     CHECK_INT(start_with(&(dx_server_options){.listen = "nonsense"}), DX_ERR_ADDRESS);
     CHECK_INT(start_with(&(dx_server_options){.listen = "127.0.0.1:99999"}), DX_ERR_ADDRESS);
-    CHECK_INT(start_with(&(dx_server_options){.listen = "127.0.0.1:0", .loop = "kqueue"}), DX_ERR_NAME);
-    CHECK_INT(start_with(&(dx_server_options){.listen = "127.0.0.1:0", .log_level = "loud"}), DX_ERR_NAME);
-    CHECK_INT(start_with(&(dx_server_options){.listen = "127.0.0.1:0", .workers = 257}), DX_ERR_NAME);
-    CHECK_INT(start_with(&(dx_server_options){.listen = "unix:/no/such/directory/x"}), DX_ERR_NOT_FOUND);
+    CHECK_INT(start_with(&(dx_server_options){.listen = "127.0.0.1:0", .loop = "kqueue"}),
+              DX_ERR_NAME);
+    CHECK_INT(start_with(&(dx_server_options){.listen = "127.0.0.1:0", .log_level = "loud"}),
+              DX_ERR_NAME);
+    CHECK_INT(start_with(&(dx_server_options){.listen = "127.0.0.1:0", .workers = 257}),
+              DX_ERR_NAME);
+    CHECK_INT(start_with(&(dx_server_options){.listen = "unix:/no/such/directory/x"}),
+              DX_ERR_NOT_FOUND);
     server_end(other);
 }
 

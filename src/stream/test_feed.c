@@ -182,7 +182,8 @@ TEST("passing over one's own messages without a send lets the block go")
 
     scene_publish(s, 100, 77, false);
     CHECK(dx_subscriber_is_behind(&a->sub));
-    CHECK(!reader_take(a, SIZE_MAX)); /* as a socket does that has become writable, not in a flush */
+    CHECK(
+        !reader_take(a, SIZE_MAX)); /* as a socket does that has become writable, not in a flush */
     CHECK(s->feed->first == NULL);
     CHECK_SCENE(s);
     leave(a);
@@ -236,7 +237,8 @@ TEST("what nobody who stays was to get is not joined over: the log fills the hol
 
 /* ---- the window ----------------------------------------------------------------------------------- */
 
-TEST("a stalled one falls behind when the window is full, between messages, and reads on from the log")
+TEST(
+    "a stalled one falls behind when the window is full, between messages, and reads on from the log")
 {
     scene *s = scene_new();
     reader *slow = start(s, 1, 0), *fast = start(s, 1, 0);

@@ -67,8 +67,8 @@ struct world {
     atomic_uint published[STREAMS];                /* answered with OK */
     atomic_uint refused;
     atomic_ulong delivered, lost, lost_by_staying;
-    atomic_uint places_ready;                               /* whose staying ones all read */
-    _Atomic uint64_t next[WORKERS_MAX][STREAMS];            /* `expected` of the staying ones */
+    atomic_uint places_ready;                    /* whose staying ones all read */
+    _Atomic uint64_t next[WORKERS_MAX][STREAMS]; /* `expected` of the staying ones */
     _Atomic(const char *) fault;
 };
 
@@ -345,7 +345,8 @@ static void on_act(dx_task *task)
         atomic_fetch_add(&w->places_ready, 1);
     }
     bool may_publish = atomic_load(&w->places_ready) == w->workers_count;
-    for (int i = 0; may_publish && i < 20 && p->to_publish > 0 && p->unanswered < UNANSWERED_MAX; i++)
+    for (int i = 0; may_publish && i < 20 && p->to_publish > 0 && p->unanswered < UNANSWERED_MAX;
+         i++)
         publish(p);
     if (p->to_publish > 0)
         churn(p);
@@ -359,8 +360,11 @@ static dx_err place_start(dx_loop *loop, uint32_t index, void *context)
     world *w = context;
     place *p = &w->places[index];
 
-    *p = (place){.in = w, .loop = loop, .hub = dx_streams_hub(w->streams, index),
-                 .random = 88172645463325252u + index * 977, .to_publish = w->messages_each};
+    *p = (place){.in = w,
+                 .loop = loop,
+                 .hub = dx_streams_hub(w->streams, index),
+                 .random = 88172645463325252u + index * 977,
+                 .to_publish = w->messages_each};
     dx_task_init(&p->act, on_act);
     if (dx_hub_begin(w->streams, index, loop) != DX_OK)
         abort();
@@ -477,34 +481,44 @@ static const dx_loop_kind kinds[] = {DX_LOOP_EPOLL, DX_LOOP_IO_URING};
     for (size_t kind_index = 0; kind_index < (io_uring_works() ? 2 : 1); kind_index++)             \
         for (dx_loop_kind kind = kinds[kind_index], *once = &kind; once; once = NULL)
 
-TEST("1, 2 and 4 workers: one order for all, nothing lost, nothing twice, while watches come and go")
+TEST(
+    "1, 2 and 4 workers: one order for all, nothing lost, nothing twice, while watches come and go")
 {
     static const uint32_t counts[] = {1, 2, 4};
 
     FOR_KINDS(kind)
         for (size_t i = 0; i < DX_COUNT(counts); i++)
-            CHECK_INT(run(&(world){.workers_count = counts[i], .messages_each = 1500, .kind = kind}), 0);
+            CHECK_INT(
+                run(&(world){.workers_count = counts[i], .messages_each = 1500, .kind = kind}), 0);
 }
 
 TEST("mailboxes of 4: what they have no room for comes later, in order")
 {
     FOR_KINDS(kind)
-        CHECK_INT(run(&(world){.workers_count = 3, .messages_each = 100, .posts_count_max = 4,
-                               .kind = kind}), 0);
+        CHECK_INT(
+            run(&(world){
+                .workers_count = 3, .messages_each = 100, .posts_count_max = 4, .kind = kind}),
+            0);
 }
 
 TEST("a slow worker gets it in batches, and all of it")
 {
     FOR_KINDS(kind)
-        CHECK_INT(run(&(world){.workers_count = 2, .messages_each = 1500, .slow_ms = 1, .kind = kind}), 0);
+        CHECK_INT(
+            run(&(world){.workers_count = 2, .messages_each = 1500, .slow_ms = 1, .kind = kind}),
+            0);
 }
 
 TEST("bursts that are larger than the log reach the other workers all the same")
 {
     FOR_KINDS(kind) {
         uint64_t lost = 1;
-        run_with(&(world){.workers_count = 2, .messages_each = 1500, .kept_count = 5, .slow_ms = 1,
-                          .kind = kind}, &lost);
+        run_with(&(world){.workers_count = 2,
+                          .messages_each = 1500,
+                          .kept_count = 5,
+                          .slow_ms = 1,
+                          .kind = kind},
+                 &lost);
         CHECK_INT(lost, 0);
     }
 }
@@ -512,24 +526,31 @@ TEST("bursts that are larger than the log reach the other workers all the same")
 TEST("where the log was trimmed past a slow worker its readers are told how many are lost")
 {
     FOR_KINDS(kind) {
-        uint64_t lost = run(&(world){.workers_count = 2, .messages_each = 3000, .slow_ms = 3,
-                                     .kept_count = 20, .kind = kind});
+        uint64_t lost = run(&(world){.workers_count = 2,
+                                     .messages_each = 3000,
+                                     .slow_ms = 3,
+                                     .kept_count = 20,
+                                     .kind = kind});
         CHECK(lost > 0);
     }
 }
 
-TEST("stopped in the middle of everything, with full mailboxes or empty ones: all is answered and freed")
+TEST(
+    "stopped in the middle of everything, with full mailboxes or empty ones: all is answered and freed")
 {
     FOR_KINDS(kind)
         for (uint32_t i = 0; i < 24; i++) {
-            world *w = world_begin(&(world){.workers_count = 1 + i % 4, .messages_each = 10000,
-                                            .posts_count_max = i % 3 ? 0 : 2, .kind = kind});
+            world *w = world_begin(&(world){.workers_count = 1 + i % 4,
+                                            .messages_each = 10000,
+                                            .posts_count_max = i % 3 ? 0 : 2,
+                                            .kind = kind});
             usleep(i * 300);
             world_end(w);
         }
 }
 
-TEST("appends from threads that are no workers are answered, also those that come when all has stopped")
+TEST(
+    "appends from threads that are no workers are answered, also those that come when all has stopped")
 {
     world *w = world_begin(&(world){.workers_count = 2});
     publication late[4] = {0};
@@ -544,8 +565,12 @@ TEST("appends from threads that are no workers are answered, also those that com
         p->at = &w->places[0];
         p->at->unanswered++;
         p->messages[0] = dx_message_new(dx_bytes_at(&id, sizeof id), 0);
-        p->append = (dx_append){.ns = &w->ns, .path = path_of(w, i), .kind = DX_STREAM_BINARY,
-                                .messages = p->messages, .count = 1, .done = on_published};
+        p->append = (dx_append){.ns = &w->ns,
+                                .path = path_of(w, i),
+                                .kind = DX_STREAM_BINARY,
+                                .messages = p->messages,
+                                .count = 1,
+                                .done = on_published};
         CHECK_INT(dx_streams_append(w->streams, &p->append), DX_OK);
     }
     dx_workers_free(w->workers);

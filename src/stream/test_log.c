@@ -123,7 +123,8 @@ TEST("by bytes: the oldest go, but the newest stays even if it alone is too larg
     dx_log_deinit(&log);
 }
 
-TEST("by age: exactly as old as allowed stays, one millisecond more goes, and the last one goes too")
+TEST(
+    "by age: exactly as old as allowed stays, one millisecond more goes, and the last one goes too")
 {
     dx_log_ring log = {0};
     const dx_retention keep = {1000, UINT64_MAX, 50};

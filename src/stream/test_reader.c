@@ -233,7 +233,10 @@ const char *scene_fault(const scene *s)
 
 void reader_start(reader *r, scene *s, uint64_t next, uint64_t origin)
 {
-    *r = (reader){.scene = s, .expected = next, .is_room_due = true, .take_bytes = r->take_bytes,
+    *r = (reader){.scene = s,
+                  .expected = next,
+                  .is_room_due = true,
+                  .take_bytes = r->take_bytes,
                   .part = r->part};
     r->sub = (dx_subscriber){
         .feed = s->feed, .next = next, .origin = origin, .state = DX_SUBSCRIBER_CATCHING};
