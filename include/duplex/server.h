@@ -24,8 +24,18 @@ typedef struct dx_server_options {
     const char *loop;           /* "auto" (default), "epoll" or "io_uring" */
     const char *log_level;      /* "error", "warn", "info" (default) or "debug"; lines go to stderr */
     uint32_t workers;           /* 1 to 256; 0: one per core */
-    uint32_t message_bytes_max; /* of a WebSocket message and a published one; 0: 65536 */
+    uint32_t message_bytes_max; /* of a WebSocket message; 0: 65536; at most 1 GiB */
     bool is_deflate_off;        /* no permessage-deflate */
+    uint32_t ping_ms;           /* silence of a WebSocket after which it is asked for a sign of life; 0: 25 s */
+    uint32_t idle_ms;           /* an HTTP connection stays open between requests; 0: 75 s */
+    /* A request's header field that names who is asking: believed if the peer is in trusted_from, such as
+     * a proxy that has checked it and sets or removes the field in every request. NULL: nobody is known. */
+    const char *subject_header;
+    const char *trusted_from; /* networks, separated by blanks: ADDRESS, ADDRESS/BITS or unix */
+    const char *origins;      /* whose pages may use streams by HTTP, besides those of the same host, separated
+                                 by blanks: https://HOST[:PORT]; NULL: "*", all */
+    const char *data; /* the directory for streams that are kept on disk, made if missing; NULL: there is none,
+                         such streams are kept in memory */
 } dx_server_options;
 
 /* Makes a server, given to the caller. options: borrowed; NULL for all defaults. What is wrong with them

@@ -11,17 +11,52 @@
 extern "C" {
 #endif
 
-/* What is kept of each stream; zero means the default. */
+/* What an acknowledged message survives. */
+typedef enum dx_stream_durability {
+    DX_STREAM_IN_MEMORY, /* nothing: it is in this process */
+    DX_STREAM_ON_DISK,   /* this process, the kernel, power. In a server without a store such streams are
+                            kept in memory all the same, and every answer says so */
+} dx_stream_durability;
+
+/* Who may do something with a stream. */
+typedef enum dx_stream_may {
+    DX_MAY_DEFAULT, /* anyone; where the prefix has {sub}: DX_MAY_SUB to read, delete and see presence */
+    DX_MAY_ANYONE,
+    DX_MAY_NOBODY,
+    DX_MAY_KNOWN, /* whoever is known (dx_server_options.subject_header) */
+    DX_MAY_SUB,   /* whose name is what {sub} in the prefix stands for */
+} dx_stream_may;
+
+typedef struct dx_stream_access {
+    dx_stream_may read, publish, create, remove, presence;
+} dx_stream_access;
+
+/* "No bound" for what is kept. */
+#define DX_UNBOUNDED UINT64_MAX
+#define DX_UNBOUNDED_COUNT UINT32_MAX
+
+/* The policy of all streams below a prefix; zero means the default. */
 typedef struct dx_stream_options {
-    uint32_t kept_count_max; /* messages; default 1000 */
-    uint64_t kept_bytes_max; /* of payload; default 16 MiB. The newest message stays in any case */
-    uint64_t kept_ms_max;    /* age; default 1 hour */
+    uint32_t kept_count_max; /* messages; default 1000, on disk no bound */
+    uint64_t kept_bytes_max; /* of payload; default 16 MiB, on disk no bound. The newest message stays in
+                                any case. No bound, in memory for want of a store: 64 MiB */
+    uint64_t kept_ms_max;    /* age; default 1 hour, on disk no bound */
+    bool is_by_put;          /* made by PUT only; default: on first use, too */
+    dx_stream_durability durability;
+    const char *type;           /* the content type of all of them, at most 255 bytes; default: each has
+                                   the one it was made with */
+    uint32_t message_bytes_max; /* of one message; default 1 MiB or what a WebSocket message may have,
+                                   if that is more; at most 1 GiB */
+    uint32_t append_rate_max;   /* messages a second and stream, a burst of as many; default: no bound */
+    dx_stream_access access;
 } dx_stream_options;
 
-/* Serves streams at the paths below `prefix` ("/live/"): made on first use, kept in memory. POST
- * appends, GET reads what has happened, a WebSocket carries what happens next, both ways.
- * options: borrowed; NULL for all defaults.
- * Errors: DX_ERR_NAME (a prefix that does not begin and end with "/"), DX_ERR_CONFLICT, DX_ERR_MEMORY. */
+/* Serves streams at the paths below `prefix`: "/live/", or "/u/{sub}/", where {sub} stands for one segment,
+ * the name of whom they belong to. POST appends, GET reads what has happened, a WebSocket carries what
+ * happens next, both ways.
+ * options: borrowed, texts copied; NULL for all defaults.
+ * Errors: DX_ERR_NAME (a prefix that does not begin and end with "/" or is longer than 128 bytes, an
+ * option that makes no sense), DX_ERR_CONFLICT, DX_ERR_MEMORY. */
 DX_API dx_err dx_server_streams(dx_server *server, const char *prefix, const dx_stream_options *options);
 
 typedef struct dx_publication {

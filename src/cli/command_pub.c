@@ -1,237 +1,152 @@
-/* duplex pub: publishes one message, or every line of stdin.
+/* duplex pub: publishes messages to a stream.
  * SPDX-License-Identifier: MIT */
 #include "cli/commands.h"
-#include "cli/remote.h"
-#include "codec/json.h"
-#include "http/client.h"
+#include "cli/pub.h"
 
-#include <errno.h>
+#include "base/random.h"
+
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TIMEOUT_MS = 30000, ANSWER_BYTES_MAX = 65536, READ_BYTES = 65536 };
+enum { PROGRESS_MS = 1000 };
 
-typedef struct pub_options {
-    const char *url, *message, *type;
-    bool lines;
-} pub_options;
-
-/* One publish after the other. */
-typedef struct publisher {
-    const pub_options *options;
-    dx_cli_remote remote;
-    dx_http_client *client;
-    uint64_t line; /* of stdin; 0: not by lines */
-    /* The answer to the one under way: */
-    bool is_over, is_ok;
-    unsigned status;
-    dx_buffer next_offset, answer;
-} publisher;
-
-/* ---- the answer ------------------------------------------------------------------------------- */
-
-static void on_head(void *context, const dx_http_response_head *head)
+void dx_pub_say(const dx_pub *p, uint64_t number, const char *text)
 {
-    publisher *p = context;
-    dx_bytes next = dx_http_fields_value(&head->fields, DX_HTTP_STREAM_NEXT_OFFSET);
-
-    p->status = head->code;
-    p->is_ok = head->code >= 200 && head->code <= 299 && dx_buffer_append(&p->next_offset, next);
-}
-
-static void on_body(void *context, dx_bytes piece)
-{
-    publisher *p = context;
-
-    piece.size = dx_min_size(piece.size, ANSWER_BYTES_MAX - p->answer.size);
-    if (!dx_buffer_append(&p->answer, piece))
-        dx_buffer_clear(&p->answer); /* it is for an error message only */
-}
-
-/* The sentence in a problem (RFC 9457 §3.1.4); empty if the answer is none. */
-static dx_bytes problem_detail(dx_bytes answer, uint8_t *memory)
-{
-    size_t error_at;
-    dx_bytes detail;
-
-    if (dx_json_check(answer, DX_JSON_DEPTH_DEFAULT, &error_at) != DX_JSON_OK ||
-        !dx_json_object_find(answer, DX_BYTES("detail"), &detail) ||
-        dx_json_type_of(detail) != DX_JSON_TEXT)
-        return (dx_bytes){NULL, 0};
-    return dx_bytes_at(memory, dx_json_string_read(detail, memory));
-}
-
-static void say_failed(const publisher *p, const char *text)
-{
-    if (p->line > 0)
-        dx_cli_say("pub", "line %" PRIu64 ": %s", p->line, text);
+    if (p->is_series && number > 0)
+        dx_cli_say("pub", "message %" PRIu64 ": %s", number, text);
     else
         dx_cli_say("pub", "%s", text);
 }
 
-static void say_refused(const publisher *p)
+/* Where stdout is a file or a pipe and stderr a terminal. */
+static void show_progress(dx_pub *p)
 {
-    char text[900];
-    const char *reason = dx_http_reason(p->status);
-    uint8_t *memory = malloc(p->answer.size + 1);
-    dx_bytes detail =
-        memory ? problem_detail(dx_buffer_view(&p->answer), memory) : (dx_bytes){NULL, 0};
+    uint64_t now_ms = dx_loop_now_ms(p->remote.loop);
 
-    snprintf(text, sizeof text, "the server answered %u%s%s%s%.*s", p->status, reason[0] ? " " : "",
-             reason, detail.size > 0 ? ": " : "", (int)dx_min_size(detail.size, 700),
-             detail.size > 0 ? (const char *)detail.at : "");
-    say_failed(p, text);
-    free(memory);
+    if (!p->is_series || now_ms - p->progress_ms < PROGRESS_MS || !isatty(STDERR_FILENO) ||
+        isatty(STDOUT_FILENO))
+        return;
+    fprintf(stderr, "\r%" PRIu64 " messages, %" PRIu64 " bytes\033[K", p->done_count, p->bytes);
+    p->progress_ms = now_ms;
+    p->is_progress_shown = true;
 }
 
-static void on_done(void *context)
+void dx_pub_done(dx_pub *p, dx_bytes next_offset, size_t size)
 {
-    publisher *p = context;
-
-    p->is_over = true;
-    if (!p->is_ok)
-        say_refused(p);
-    else if (p->next_offset.size > 0)
-        printf("%.*s\n", DX_FORMAT(p->next_offset));
+    p->done_count++;
+    p->bytes += size;
+    p->failures = 0;
+    if (next_offset.size > 0)
+        printf("%.*s\n", DX_FORMAT(next_offset));
+    fflush(stdout); /* each as it comes: the next message may be hours away */
+    show_progress(p);
 }
 
-static void on_failed(void *context, dx_err err, const char *text)
+static void on_wake(dx_timer *timer)
 {
-    publisher *p = context;
-
-    (void)err;
-    p->is_over = true;
-    p->is_ok = false;
-    say_failed(p, text);
+    DX_CONTAINER(timer, dx_pub, wake)->is_awake = true;
 }
 
-/* ---- publishing ------------------------------------------------------------------------------- */
-
-/* Publishes `message` and waits for the answer. False if it failed; that is said then. */
-static bool publish(publisher *p, dx_bytes message)
+bool dx_pub_may_retry(dx_pub *p, const char *why, uint32_t after_ms)
 {
-    dx_header header = {DX_BYTES("Content-Type"), dx_bytes_of(p->options->type)};
+    uint64_t retries = p->options->no_retry ? 0 : p->options->retries;
+    char text[1200];
 
-    p->is_over = p->is_ok = false;
-    dx_buffer_clear(&p->next_offset);
-    dx_buffer_clear(&p->answer);
-    dx_loop_step(p->remote.loop, 0); /* hears of a kept connection that has ended meanwhile */
-    dx_err err = dx_http_client_send(p->client, &(dx_http_client_request){
-                                                    .method = DX_BYTES("POST"),
-                                                    .target = dx_buffer_view(&p->remote.target),
-                                                    .authority = p->remote.url.authority,
-                                                    .headers = &header,
-                                                    .headers_count = 1,
-                                                    .body = message,
-                                                    .timeout_ms = TIMEOUT_MS,
-                                                    .keep_alive = p->options->lines,
-                                                });
-    if (err != DX_OK) {
-        say_failed(p, err == DX_ERR_NAME ? "the type may hold only visible characters and blanks"
-                                         : dx_err_text(err));
+    if (!p->was_open || p->failures >= retries) {
+        dx_pub_say(p, p->sent_count, why);
         return false;
     }
-    while (!p->is_over)
+    uint32_t delay_ms = dx_cli_backoff_ms(++p->failures) + after_ms;
+    snprintf(text, sizeof text, "%s; trying again in %.1f s", why, delay_ms / 1000.0);
+    dx_pub_say(p, p->sent_count, text);
+    p->is_awake = false;
+    dx_timer_set(p->remote.loop, &p->wake, delay_ms);
+    while (!p->is_awake)
         dx_loop_step(p->remote.loop, -1);
-    return p->is_ok;
+    return true;
 }
 
-static bool read_all(dx_buffer *to)
+/* ---- the command ------------------------------------------------------------------------------ */
+
+static void key_init(char key[DX_PUB_KEY_BYTES])
 {
-    for (;;) {
-        if (to->size > DX_HTTP_CLIENT_BODY_MAX || !dx_buffer_reserve(to, READ_BYTES)) {
-            dx_cli_say("pub", "the message on stdin is too large: at most %d bytes",
-                       DX_HTTP_CLIENT_BODY_MAX);
-            return false;
-        }
-        ssize_t got = read(STDIN_FILENO, to->at + to->size, READ_BYTES);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            dx_cli_say("pub", "cannot read stdin: %s", strerror(errno));
-        if (got <= 0)
-            return got == 0;
-        to->size += (size_t)got;
-    }
+    uint8_t random[16];
+
+    dx_random_fill(random, sizeof random);
+    for (size_t i = 0; i < sizeof random; i++)
+        snprintf(key + 2 * i, 3, "%02x", random[i]);
 }
 
-static bool publish_stdin(publisher *p)
+static bool publish_all(dx_pub *p)
 {
-    dx_buffer message = {0};
-    bool ok = read_all(&message) && publish(p, dx_buffer_view(&message));
-
-    dx_buffer_clear(&message);
-    return ok;
-}
-
-static bool publish_lines(publisher *p)
-{
-    char *line = NULL;
-    size_t room = 0;
-    bool ok = true;
+    const dx_pub_door *door = strcmp(p->options->via, "ws") == 0 ? &dx_pub_ws : &dx_pub_http;
+    dx_pub_source source = {.options = p->options};
+    dx_pub_next found = DX_PUB_MESSAGE;
+    bool ok = !p->options->create || dx_pub_create(p);
 
     while (ok) {
-        ssize_t got = getline(&line, &room, stdin);
-        if (got < 0)
+        dx_buffer message = {0};
+        found = dx_pub_source_next(&source, &message);
+        if (found == DX_PUB_MESSAGE)
+            ok = door->publish(p, dx_buffer_view(&message));
+        dx_buffer_clear(&message);
+        if (found != DX_PUB_MESSAGE)
             break;
-        p->line++;
-        ok = publish(p, dx_bytes_at(line, (size_t)got - (line[got - 1] == '\n')));
-        fflush(stdout); /* each offset as it comes: the next line may be hours away */
     }
-    free(line);
-    if (ok && ferror(stdin)) {
-        dx_cli_say("pub", "cannot read stdin: %s", strerror(errno));
-        return false;
-    }
-    return ok;
+    dx_pub_source_deinit(&source);
+    return door->finish(p) && ok && found != DX_PUB_FAILED;
 }
 
-static bool publish_as_asked(publisher *p)
+static bool is_series(const dx_pub_options *o)
 {
-    const pub_options *o = p->options;
+    bool has_message = o->message && strcmp(o->message, "-") != 0;
+    return o->lines || has_message + o->data.count + o->files.count > 1;
+}
 
-    p->client = dx_http_client_new(
-        &p->remote.net, &p->remote.address,
-        &(dx_http_client_handler){
-            .head = on_head, .body = on_body, .done = on_done, .failed = on_failed, .context = p});
-    if (p->client == NULL) {
-        dx_cli_say("pub", "%s", dx_err_text(DX_ERR_MEMORY));
-        return false;
-    }
-    if (o->lines)
-        return publish_lines(p);
-    bool is_stdin = o->message == NULL || strcmp(o->message, "-") == 0;
-    return is_stdin ? publish_stdin(p) : publish(p, dx_bytes_of(o->message));
+static void pub_deinit(dx_pub *p)
+{
+    if (p->is_progress_shown)
+        fputc('\n', stderr);
+    dx_timer_clear(&p->wake);
+    dx_http_client_free(p->client);
+    dx_cli_remote_close(&p->remote);
+    if (p->worker.net)
+        dx_ws_worker_deinit(&p->worker);
+    dx_buffer_clear(&p->next_offset);
+    dx_buffer_clear(&p->answer);
 }
 
 static int run(const void *options)
 {
-    const pub_options *o = options;
-    publisher p = {.options = o};
+    const dx_pub_options *o = options;
+    dx_pub p = {.options = o, .is_series = is_series(o)};
 
-    if (o->lines && o->message && strcmp(o->message, "-") != 0) {
-        dx_cli_say("pub", "--lines takes its messages from stdin: give no MESSAGE beside it");
+    if (o->lines && ((o->message && strcmp(o->message, "-") != 0) || o->data.count > 0)) {
+        dx_cli_say("pub",
+                   "--lines takes its messages from stdin or --file: give no MESSAGE beside it");
         return DX_EXIT_USAGE;
     }
     signal(SIGPIPE, SIG_IGN);
+    key_init(p.key);
+    dx_timer_init(&p.wake, on_wake);
     int code = dx_cli_remote_open(&p.remote, "pub", o->url);
     if (code == DX_EXIT_OK)
-        code = publish_as_asked(&p) ? DX_EXIT_OK : DX_EXIT_FAILURE;
-    dx_http_client_free(p.client);
-    dx_cli_remote_close(&p.remote);
-    dx_buffer_clear(&p.next_offset);
-    dx_buffer_clear(&p.answer);
+        code = publish_all(&p) ? DX_EXIT_OK : DX_EXIT_FAILURE;
+    pub_deinit(&p);
     return code;
 }
 
-static const pub_options defaults = {.type = "text/plain; charset=utf-8"};
+static const char *const vias[] = {"http", "ws", NULL};
+static const dx_pub_options defaults = {
+    .type = "text/plain; charset=utf-8", .via = "http", .retries = 12};
 
 static const dx_cli_argument arguments[] = {
-    {"URL", "of the stream: http://HOST[:PORT]/PATH or ws://…", offsetof(pub_options, url), false},
+    {"URL", "of the stream: http://HOST[:PORT]/PATH or ws://…", offsetof(dx_pub_options, url),
+     false},
     {"MESSAGE", "what to publish; - or nothing: what comes on stdin, as one message",
-     offsetof(pub_options, message), true},
+     offsetof(dx_pub_options, message), true},
 };
 
 static const dx_cli_option options[] = {
@@ -239,11 +154,43 @@ static const dx_cli_option options[] = {
      .value = "TYPE",
      .help = "its Content-Type (default text/plain; charset=utf-8)",
      .kind = DX_CLI_TEXT,
-     .at = offsetof(pub_options, type)},
+     .at = offsetof(dx_pub_options, type)},
+    {.name = "data",
+     .value = "TEXT",
+     .help = "a message; again for more",
+     .kind = DX_CLI_TEXTS,
+     .at = offsetof(dx_pub_options, data)},
+    {.name = "file",
+     .value = "FILE",
+     .help = "publish what is in this file, as one message; again for more",
+     .kind = DX_CLI_TEXTS,
+     .at = offsetof(dx_pub_options, files)},
     {.name = "lines",
-     .help = "publish every line of stdin as a message, in order, over one connection",
+     .help = "publish every line of stdin, or of the files, as a message, in order",
      .kind = DX_CLI_FLAG,
-     .at = offsetof(pub_options, lines)},
+     .at = offsetof(dx_pub_options, lines)},
+    {.name = "via",
+     .value = "DOOR",
+     .help = "http (default): one at a time; a lost one is sent again and stands there once.\n"
+             "ws: many under way at once; what became of a lost one is not known",
+     .kind = DX_CLI_TEXT,
+     .at = offsetof(dx_pub_options, via),
+     .choices = vias},
+    {.name = "create",
+     .help = "make the stream with PUT if it is not there",
+     .kind = DX_CLI_FLAG,
+     .at = offsetof(dx_pub_options, create)},
+    {.name = "retries",
+     .value = "N",
+     .help = "give up after so many failures in a row, to 1000000 (default 12)",
+     .kind = DX_CLI_NUMBER,
+     .at = offsetof(dx_pub_options, retries),
+     .min = 0,
+     .max = 1000000},
+    {.name = "no-retry",
+     .help = "give up at the first failure",
+     .kind = DX_CLI_FLAG,
+     .at = offsetof(dx_pub_options, no_retry)},
 };
 
 const dx_cli_command dx_cli_pub = {
@@ -251,7 +198,10 @@ const dx_cli_command dx_cli_pub = {
     .summary = "publishes messages to a stream",
     .about =
         "Publishes to the stream at URL, and prints for each message the offset behind it, from\n"
-        "which a reader would go on. Ends with 1 at the first message that is refused.",
+        "which a reader would go on, as soon as the server has acknowledged it. Once there was an\n"
+        "answer a failure that may pass is tried again, after pauses that grow to 15 s.\n"
+        "\n"
+        "Ends with 0 when all messages were acknowledged, with 1 at the first that was refused.",
     .options = options,
     .options_count = DX_COUNT(options),
     .arguments = arguments,

@@ -11,11 +11,11 @@ enum { INDENT = 2, GAP = 2 };
 /* What stands left of an option's help: "--listen ADDR". Returns its width. */
 static size_t left_write(const dx_cli_option *o, FILE *to)
 {
-    size_t width = 2 + strlen(o->name) + (o->value ? 1 + strlen(o->value) : 0);
+    const char *dashes = o->kind == DX_CLI_SWITCH ? "--[no-]" : "--";
 
     if (to)
-        fprintf(to, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
-    return width;
+        fprintf(to, "%s%s%s%s", dashes, o->name, o->value ? " " : "", o->value ? o->value : "");
+    return strlen(dashes) + strlen(o->name) + (o->value ? 1 + strlen(o->value) : 0);
 }
 
 /* The lines of `text`, the first where the cursor is, the others below it. */
@@ -75,4 +75,13 @@ void dx_cli_say(const char *command, const char *format, ...)
         if ((uint8_t)line[i] < ' ' || line[i] == 0x7f)
             line[i] = '?';
     fprintf(stderr, "duplex%s%s: %s\n", command ? " " : "", command ? command : "", line);
+}
+
+void dx_cli_say_lines(const char *command, dx_bytes text)
+{
+    dx_bytes line;
+
+    while (dx_bytes_split(&text, '\n', &line))
+        if (line.size > 0)
+            dx_cli_say(command, "%.*s", DX_FORMAT(line));
 }

@@ -4,8 +4,8 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "cli/value.h"
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -15,6 +15,7 @@ typedef struct parser {
     dx_cli_words words;
     int next;
     size_t arguments_count; /* taken so far */
+    uint64_t given;         /* bit n: option n was */
     uint8_t *ret;
     char *why;
 } parser;
@@ -45,99 +46,63 @@ static void list_options(const dx_cli_command *command, char text[DX_CLI_WHY_BYT
 
     text[0] = '\0';
     for (size_t i = 0; i < command->options_count; i++) {
-        size = append(text, size, "--");
+        size = append(text, size, command->options[i].kind == DX_CLI_SWITCH ? "--[no-]" : "--");
         size = append(text, size, command->options[i].name);
         size = append(text, size, ", ");
     }
     append(text, size, "--help");
 }
 
-static const dx_cli_option *find_option(const dx_cli_command *command, dx_bytes name)
+/* is_off: it stands as --no-name. */
+static const dx_cli_option *find_option(const dx_cli_command *command, dx_bytes name, bool *is_off)
 {
-    for (size_t i = 0; i < command->options_count; i++)
-        if (dx_bytes_equal(dx_bytes_of(command->options[i].name), name))
-            return &command->options[i];
+    dx_bytes positive = name;
+
+    *is_off = dx_bytes_starts(name, DX_BYTES("no-"));
+    if (*is_off)
+        dx_bytes_skip(&positive, 3);
+    for (size_t i = 0; i < command->options_count; i++) {
+        const dx_cli_option *o = &command->options[i];
+        bool is_switched_off = *is_off && o->kind == DX_CLI_SWITCH;
+        if (dx_bytes_equal(dx_bytes_of(o->name), is_switched_off ? positive : name))
+            return o;
+    }
     return NULL;
 }
 
-/* ---- values ----------------------------------------------------------------------------------- */
-
-static dx_cli_outcome set_text(const parser *p, const dx_cli_option *o, const char *value)
-{
-    char allowed[DX_CLI_WHY_BYTES] = "";
-    size_t size = 0;
-
-    for (size_t i = 0; o->choices && o->choices[i]; i++) {
-        if (strcmp(o->choices[i], value) == 0) {
-            memcpy(p->ret + o->at, &o->choices[i], sizeof value);
-            return DX_CLI_OK;
-        }
-        size = append(allowed, size, i > 0 ? ", " : "");
-        size = append(allowed, size, o->choices[i]);
-    }
-    if (o->choices)
-        return complain(p, DX_CLI_VALUE, "--%s: \"%.64s\" is none of %s", o->name, value, allowed);
-    if (value[0] == '\0')
-        return complain(p, DX_CLI_VALUE, "--%s: the value is empty, give %s", o->name, o->value);
-    memcpy(p->ret + o->at, &value, sizeof value);
-    return DX_CLI_OK;
-}
-
-static dx_cli_outcome add_text(const parser *p, const dx_cli_option *o, const char *value)
-{
-    dx_cli_texts *texts = (dx_cli_texts *)(void *)(p->ret + o->at);
-
-    if (value[0] == '\0')
-        return complain(p, DX_CLI_VALUE, "--%s: the value is empty, give %s", o->name, o->value);
-    if (texts->count == DX_CLI_TEXTS_MAX)
-        return complain(p, DX_CLI_VALUE, "--%s may be given %d times, no more", o->name,
-                        DX_CLI_TEXTS_MAX);
-    texts->at[texts->count++] = value;
-    return DX_CLI_OK;
-}
-
-static dx_cli_outcome set_number(const parser *p, const dx_cli_option *o, const char *value)
-{
-    uint64_t number;
-
-    if (!dx_bytes_decimal(dx_bytes_of(value), o->max, &number) || number < o->min)
-        return complain(p, DX_CLI_VALUE,
-                        "--%s: \"%.64s\" is not a number from %" PRIu64 " to %" PRIu64, o->name,
-                        value, o->min, o->max);
-    memcpy(p->ret + o->at, &number, sizeof number);
-    return DX_CLI_OK;
-}
-
-static dx_cli_outcome set_value(const parser *p, const dx_cli_option *o, const char *value)
-{
-    switch (o->kind) {
-    case DX_CLI_FLAG: *(bool *)(p->ret + o->at) = true; return DX_CLI_OK;
-    case DX_CLI_TEXT: return set_text(p, o, value);
-    case DX_CLI_TEXTS: return add_text(p, o, value);
-    case DX_CLI_NUMBER: return set_number(p, o, value);
-    }
-    dx_unreachable("dx_cli_kind outside its enum");
-}
-
 /* ---- words ------------------------------------------------------------------------------------ */
+
+static dx_cli_outcome set_value(parser *p, const dx_cli_option *o, const char *value)
+{
+    uint64_t bit = UINT64_C(1) << (o - p->command->options);
+    char why[DX_CLI_WHY_BYTES];
+
+    if (o->kind == DX_CLI_TEXTS && (p->given & bit) == 0)
+        ((dx_cli_texts *)(void *)(p->ret + o->at))->count = 0; /* in the place of the defaults */
+    p->given |= bit;
+    if (dx_cli_value_read(o, value, p->ret, why))
+        return DX_CLI_OK;
+    return complain(p, DX_CLI_VALUE, "--%s: %.440s", o->name, why);
+}
 
 static dx_cli_outcome read_option(parser *p, const char *word)
 {
     dx_bytes name = dx_bytes_of(word + 2);
     size_t equals = dx_bytes_find(name, '=');
-    bool has_value = equals < name.size;
+    bool has_value = equals < name.size, is_off;
     const char *value = word + 2 + equals + 1;
     char allowed[DX_CLI_WHY_BYTES];
 
     name.size = equals;
-    const dx_cli_option *option = find_option(p->command, name);
+    const dx_cli_option *option = find_option(p->command, name, &is_off);
     if (option == NULL || word[1] != '-') {
         list_options(p->command, allowed);
         return complain(p, DX_CLI_USAGE, "unknown option %.64s; allowed: %s", word, allowed);
     }
-    if (option->kind == DX_CLI_FLAG)
-        return has_value ? complain(p, DX_CLI_USAGE, "--%s takes no value", option->name)
-                         : set_value(p, option, NULL);
+    if (option->kind == DX_CLI_FLAG || option->kind == DX_CLI_SWITCH)
+        return has_value ? complain(p, DX_CLI_USAGE, "--%.*s takes no value", DX_FORMAT(name))
+                         : set_value(p, option,
+                                     is_off && option->kind == DX_CLI_SWITCH ? "false" : "true");
     if (!has_value && p->next == p->words.count)
         return complain(p, DX_CLI_USAGE, "--%s needs a value: --%s %s", option->name, option->name,
                         option->value);
@@ -188,5 +153,7 @@ dx_cli_outcome dx_cli_parse(const dx_cli_command *command, dx_cli_words words, v
         else
             outcome = is_option ? read_option(&p, word) : read_argument(&p, word);
     }
+    if (command->given_at)
+        memcpy(p.ret + command->given_at, &p.given, sizeof p.given);
     return outcome == DX_CLI_OK ? check_arguments(&p) : outcome;
 }

@@ -2,11 +2,16 @@
  * SPDX-License-Identifier: MIT */
 #include "cli/remote.h"
 
+#include "base/random.h"
 #include "cli/options.h"
+#include "codec/http_status.h"
+#include "codec/json.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { HOST_BYTES_MAX = 255, CLOSING_TURNS_MAX = 200, CLOSING_WAIT_MS = 10 };
+enum { BACKOFF_MS = 250, BACKOFF_MS_MAX = 15000, DETAIL_BYTES_MAX = 700 };
 
 static int resolve(dx_cli_remote *r)
 {
@@ -78,6 +83,43 @@ bool dx_cli_remote_add_argument(dx_cli_remote *r, const char *name, const char *
         return false;
     r->target.size += dx_url_encode(text, false, r->target.at + r->target.size, size_max);
     return true;
+}
+
+/* The sentence in a problem (RFC 9457 §3.1.4); empty if the answer is none. */
+static dx_bytes problem_detail(dx_bytes answer, uint8_t *memory)
+{
+    size_t error_at;
+    dx_bytes detail;
+
+    if (dx_json_check(answer, DX_JSON_DEPTH_DEFAULT, &error_at) != DX_JSON_OK ||
+        !dx_json_object_find(answer, DX_BYTES("detail"), &detail) ||
+        dx_json_type_of(detail) != DX_JSON_TEXT)
+        return (dx_bytes){NULL, 0};
+    return dx_bytes_at(memory, dx_json_string_read(detail, memory));
+}
+
+void dx_cli_refusal_write(unsigned status, dx_bytes body, char text[DX_CLI_REFUSAL_BYTES])
+{
+    const char *reason = dx_http_reason(status);
+    uint8_t *memory = malloc(body.size + 1);
+    dx_bytes detail = memory ? problem_detail(body, memory) : (dx_bytes){NULL, 0};
+
+    snprintf(text, DX_CLI_REFUSAL_BYTES, "the server answered %u%s%s%s%.*s", status,
+             reason[0] ? " " : "", reason, detail.size > 0 ? ": " : "",
+             (int)dx_min_size(detail.size, DETAIL_BYTES_MAX),
+             detail.size > 0 ? (const char *)detail.at : "");
+    free(memory);
+}
+
+uint32_t dx_cli_backoff_ms(uint64_t failures)
+{
+    uint64_t most = failures > 6
+                        ? BACKOFF_MS_MAX
+                        : dx_min_u64(BACKOFF_MS_MAX, (uint64_t)BACKOFF_MS << (failures - 1));
+    uint32_t random;
+
+    dx_random_fill(&random, sizeof random);
+    return (uint32_t)(most / 2 + random % (most / 2 + 1));
 }
 
 void dx_cli_remote_close(dx_cli_remote *r)

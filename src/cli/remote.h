@@ -27,6 +27,15 @@ int dx_cli_remote_open(dx_cli_remote *r, const char *command, const char *url);
 /* Adds `name=value` to the query, the value encoded. False when memory is out. */
 DX_MUST_USE bool dx_cli_remote_add_argument(dx_cli_remote *r, const char *name, const char *value);
 
+/* "the server answered 404 Not Found: There is no such stream." body: of the answer, perhaps a problem
+ * (RFC 9457). */
+enum { DX_CLI_REFUSAL_BYTES = 900 };
+void dx_cli_refusal_write(unsigned status, dx_bytes body, char text[DX_CLI_REFUSAL_BYTES]);
+
+/* Milliseconds to wait before the next try: random from half to all of what doubles with each failure, from
+ * 250 ms to 15 s. failures: in a row, at least 1. */
+uint32_t dx_cli_backoff_ms(uint64_t failures);
+
 /* Closes what is still connected and frees the loop. */
 void dx_cli_remote_close(dx_cli_remote *r);
 

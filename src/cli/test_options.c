@@ -133,7 +133,7 @@ TEST("an option that may be given again keeps all its values, up to sixteen")
     CHECK_INT(parse(line, &got, why), DX_CLI_OK);
     strcat(line, " --texts=x");
     CHECK_INT(parse(line, &got, why), DX_CLI_VALUE);
-    CHECK(strstr(why, "16 times") != NULL);
+    CHECK(strstr(why, "at most 16") != NULL);
 }
 
 TEST("what is refused says what was wrong and what is allowed")
@@ -270,8 +270,10 @@ TEST("every command has a sound table, and help that names all of it")
         CHECK(is_narrow(text));
         for (size_t i = 0; i < command->options_count; i++) {
             const dx_cli_option *o = &command->options[i];
-            CHECK((o->kind == DX_CLI_FLAG) == (o->value == NULL));
-            CHECK(o->kind != DX_CLI_NUMBER || o->max > o->min);
+            CHECK((o->kind == DX_CLI_FLAG || o->kind == DX_CLI_SWITCH) == (o->value == NULL));
+            CHECK((o->kind != DX_CLI_NUMBER && o->kind != DX_CLI_SIZE &&
+                   o->kind != DX_CLI_DURATION) ||
+                  o->max > o->min);
             CHECK(o->at < command->struct_bytes);
             CHECK(strstr(text, o->name) && strstr(text, o->help) == NULL
                       ? strchr(o->help, '\n') != NULL

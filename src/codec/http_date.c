@@ -1,34 +1,18 @@
 /* HTTP dates by plain calendar arithmetic.
- * Is:     the proleptic Gregorian calendar, days counted from 1970.
  * SPDX-License-Identifier: MIT */
 #include "codec/http_date.h"
 
+#include "codec/calendar.h"
+
 #define DAY 86400
+#define FIRST (INT64_C(-62167219200)) /* 0000-01-01T00:00:00Z */
+#define LAST (INT64_C(253402300799)) /* 9999-12-31T23:59:59Z */
 
 static const char day_names[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
 static const char long_day_names[7][10] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
                                            "Thursday", "Friday", "Saturday"};
 static const char month_names[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-static const uint8_t month_days[12] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-
-static bool is_leap(int64_t year)
-{
-    return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-}
-
-/* Days from 0000-01-01 to the first of January of `year`, 0 to 10000. */
-static int64_t days_before_year(int64_t year)
-{
-    return year * 365 + (year + 3) / 4 - (year + 99) / 100 + (year + 399) / 400;
-}
-
-#define DAYS_TO_1970 719528
-
-static int64_t days_in_month(int64_t year, unsigned month)
-{
-    return month_days[month] + (month == 1 && is_leap(year));
-}
 
 static void digits_write(uint8_t *at, unsigned count, int64_t number)
 {
@@ -38,24 +22,15 @@ static void digits_write(uint8_t *at, unsigned count, int64_t number)
 
 void dx_http_date_write(int64_t seconds, uint8_t at[static DX_HTTP_DATE_SIZE])
 {
-    const int64_t first = -(int64_t)DAYS_TO_1970 * DAY;
-    const int64_t last = (days_before_year(10000) - DAYS_TO_1970) * DAY - 1;
-
-    seconds = seconds < first ? first : seconds > last ? last : seconds;
-    int64_t days = (seconds - first) / DAY, second = (seconds - first) % DAY;
-    int64_t year = days / 366; /* never too late, at most 7 years too early */
-    while (days_before_year(year + 1) <= days)
-        year++;
-    int64_t day = days - days_before_year(year);
-    unsigned month = 0;
-    while (day >= days_in_month(year, month))
-        day -= days_in_month(year, month++);
+    seconds = seconds < FIRST ? FIRST : seconds > LAST ? LAST : seconds;
+    int64_t days = (seconds - FIRST) / DAY, second = (seconds - FIRST) % DAY;
+    dx_calendar_date date = dx_calendar_date_of(days + FIRST / DAY);
 
     memcpy(at, "Sun, 00 Jan 0000 00:00:00 GMT", DX_HTTP_DATE_SIZE);
     memcpy(at, day_names[(days + 6) % 7], 3); /* 0000-01-01 was a Saturday */
-    digits_write(at + 5, 2, day + 1);
-    memcpy(at + 8, month_names[month], 3);
-    digits_write(at + 12, 4, year);
+    digits_write(at + 5, 2, date.day);
+    memcpy(at + 8, month_names[date.month], 3);
+    digits_write(at + 12, 4, date.year);
     digits_write(at + 17, 2, second / 3600);
     digits_write(at + 20, 2, second / 60 % 60);
     digits_write(at + 23, 2, second % 60);
@@ -63,7 +38,7 @@ void dx_http_date_write(int64_t seconds, uint8_t at[static DX_HTTP_DATE_SIZE])
 
 typedef struct date_parts {
     int64_t year;
-    unsigned month, day, hour, minute, second;
+    unsigned month, day, hour, minute, second; /* month: 0 to 11 */
 } date_parts;
 
 /* Cursor calls: each takes exactly what it names off the front. */
@@ -181,12 +156,10 @@ bool dx_http_date_read(dx_bytes in, int64_t now, int64_t *ret)
         !(rfc850_take(&rfc850, now, &p) && rfc850.size == 0) &&
         !(asctime_take(&asctime, &p) && asctime.size == 0))
         return false;
-    if (p.day < 1 || p.day > days_in_month(p.year, p.month) || p.hour > 23 || p.minute > 59 ||
+    if (p.day < 1 || p.day > dx_calendar_month_days(p.year, p.month) || p.hour > 23 || p.minute > 59 ||
         p.second > 60)
         return false;
-    int64_t days = days_before_year(p.year) - DAYS_TO_1970 + p.day - 1;
-    for (unsigned month = 0; month < p.month; month++)
-        days += days_in_month(p.year, month);
+    int64_t days = dx_calendar_days(&(dx_calendar_date){p.year, p.month, p.day});
     *ret = days * DAY + p.hour * 3600 + p.minute * 60 + p.second;
     return true;
 }

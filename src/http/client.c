@@ -34,6 +34,7 @@ struct dx_http_client {
     dx_http_chunks chunks;
     dx_http_framing framing; /* of the response */
     uint64_t body_left;
+    uint32_t silence_ms;
     dx_timer continue_timer;
     bool keep_alive, is_body_held;
     bool is_inside, is_freed; /* freed from one of its own callbacks: at the end of that */
@@ -203,6 +204,7 @@ dx_err dx_http_client_send(dx_http_client *c, const dx_http_client_request *r)
         return err;
     }
     c->keep_alive = r->keep_alive;
+    c->silence_ms = r->silence_ms;
     c->is_body_held = r->body.size > EXPECT_BYTES;
     dx_conn_set_deadline(c->conn, r->timeout_ms);
     if (c->state == CLIENT_IDLE)
@@ -211,6 +213,13 @@ dx_err dx_http_client_send(dx_http_client *c, const dx_http_client_request *r)
 }
 
 /* ---- the response ----------------------------------------------------------------------------- */
+
+/* Of a response without end every piece has its own time. */
+static void client_hear(dx_http_client *c)
+{
+    if (c->silence_ms > 0)
+        dx_conn_set_deadline(c->conn, c->silence_ms);
+}
 
 static void client_on_head(dx_http_client *c, const dx_http_response_head *head, dx_bytes rest)
 {
@@ -226,6 +235,7 @@ static void client_on_head(dx_http_client *c, const dx_http_response_head *head,
     c->framing = head->framing;
     c->body_left = head->framing.content_length;
     dx_http_chunks_init(&c->chunks);
+    client_hear(c);
     if (c->handler.head)
         c->handler.head(c->handler.context, head);
     bool is_empty = c->framing.body == DX_HTTP_BODY_NONE ||
@@ -255,6 +265,7 @@ static bool client_read_head(dx_http_client *c, dx_bytes *in)
 
 static void client_give_body(dx_http_client *c, dx_bytes piece)
 {
+    client_hear(c);
     if (c->handler.body)
         c->handler.body(c->handler.context, piece);
 }

@@ -41,6 +41,8 @@ typedef struct dx_http_client_request {
     size_t headers_count;
     dx_bytes body;       /* at most DX_HTTP_CLIENT_BODY_MAX */
     uint32_t timeout_ms; /* from connecting to the response's end; at least 1 */
+    uint32_t silence_ms; /* not 0: timeout_ms is for the response's head only, then each piece of its content
+                            may take so long: for one that has no end */
     bool keep_alive;     /* keep the connection for another request */
 } dx_http_client_request;
 

@@ -81,6 +81,9 @@ void dx_exchange_end(dx_exchange *x)
 {
     dx_assert(x->state == DX_EXCHANGE_STREAMING);
     x->state = DX_EXCHANGE_OVER;
+    x->on_room = x->on_gone = x->on_hurry = NULL;
+    if (x->source)
+        x->source->ending(x->source_context);
     x->ops->end(x);
 }
 
@@ -170,6 +173,64 @@ void dx_exchange_answer_method(dx_exchange *x, uint32_t allowed)
     dx_exchange_problem_with(x, 405, detail, &allow, 1);
 }
 
+/* ---- answers that go on ------------------------------------------------------------------------ */
+
+dx_exchange_framing dx_exchange_stream(dx_exchange *x, const dx_exchange_source *source, void *context)
+{
+    dx_assert(x->state == DX_EXCHANGE_STREAMING && x->source == NULL);
+    dx_assert(source->pull && source->pulled && source->ending && source->freed);
+    x->source = source;
+    x->source_context = context;
+    return x->ops->stream(x);
+}
+
+void dx_exchange_put_rest(dx_exchange *x, dx_bytes rest)
+{
+    dx_assert(x->source != NULL);
+    if (rest.size > 0)
+        x->ops->write_rest(x, rest);
+}
+
+void dx_exchange_wake(dx_exchange *x)
+{
+    x->ops->wake(x);
+}
+
+void dx_exchange_flush(dx_exchange *x)
+{
+    x->ops->flush(x);
+}
+
+void dx_exchange_free_source(dx_exchange *x)
+{
+    const dx_exchange_source *source = x->source;
+
+    x->source = NULL;
+    if (source)
+        source->freed(x->source_context);
+}
+
+void dx_exchange_on_hurry(dx_exchange *x, dx_exchange_handler *hurry, void *context)
+{
+    x->on_hurry = hurry;
+    x->hurry_context = context;
+}
+
+bool dx_exchange_is_hurried(const dx_exchange *x)
+{
+    return x->is_hurried || x->is_fin_seen;
+}
+
+void dx_exchange_hurry(dx_exchange *x)
+{
+    dx_exchange_handler *hurry = x->on_hurry;
+
+    x->is_hurried = true;
+    x->on_hurry = NULL;
+    if (hurry && x->state != DX_EXCHANGE_OVER)
+        hurry(x, x->hurry_context);
+}
+
 /* ---- life ------------------------------------------------------------------------------------- */
 
 void dx_exchange_want_room(dx_exchange *x, dx_exchange_handler *room, void *context)
@@ -199,9 +260,14 @@ void dx_exchange_handle(dx_exchange *x)
 
 void dx_exchange_abandon(dx_exchange *x)
 {
+    bool was_over = x->state == DX_EXCHANGE_OVER; /* its end only waited for what is in flight */
+
     x->state = DX_EXCHANGE_OVER;
+    if (!was_over && x->source)
+        x->source->ending(x->source_context);
     if (x->on_gone)
         x->on_gone(x, x->gone_context);
+    dx_exchange_free_source(x);
 }
 
 bool dx_exchange_is_websocket(const dx_exchange *x)

@@ -20,6 +20,25 @@ typedef enum dx_exchange_state {
     DX_EXCHANGE_OVER,
 } dx_exchange_state;
 
+/* Where the content of a response comes from that is not written piece by piece, such as a feed that many
+ * share. `pull` and `pulled` are as in dx_conn_ops: whole messages, but for the first, which may be the
+ * rest of one; they go behind what is queued, but the rest of a message before it. */
+typedef struct dx_exchange_source {
+    uint32_t (*pull)(void *context, struct iovec *iov, uint32_t max);
+    bool (*pulled)(void *context, size_t bytes);
+    /* The answer ends (dx_exchange_end, or the client has gone): nothing more may be pulled but the rest
+     * of a message sent in part. Called once. */
+    void (*ending)(void *context);
+    /* Nothing that was pulled is in use any more, and nothing is called any more. Called once. */
+    void (*freed)(void *context);
+} dx_exchange_source;
+
+/* How what is pulled must be framed. */
+typedef enum dx_exchange_framing {
+    DX_EXCHANGE_BARE,    /* the content as it is */
+    DX_EXCHANGE_CHUNKED, /* each message is a chunk of HTTP/1.1 (RFC 9112 §7.1), or several */
+} dx_exchange_framing;
+
 /* What a carrier does for an exchange. */
 typedef struct dx_exchange_ops {
     /* Sends the head. `length` as for dx_exchange_start. */
@@ -36,6 +55,12 @@ typedef struct dx_exchange_ops {
     /* Answers 101 with `headers` and gives the connection up: it is the caller's, who sets its protocol
      * at once; `x` is freed. NULL where the carrier cannot. */
     dx_conn *(*upgrade)(dx_exchange *x, const dx_header *headers, size_t headers_count);
+    /* x->source was set: how it is to be framed. */
+    dx_exchange_framing (*stream)(dx_exchange *x);
+    /* As dx_conn_write_rest, dx_conn_wake and dx_conn_flush. */
+    void (*write_rest)(dx_exchange *x, dx_bytes rest);
+    void (*wake)(dx_exchange *x);
+    void (*flush)(dx_exchange *x);
 } dx_exchange_ops;
 
 struct dx_exchange {
@@ -43,13 +68,16 @@ struct dx_exchange {
     void *carrier; /* the http1 connection */
     dx_exchange_state state;
     bool is_fin_seen;          /* the client has closed its half */
+    bool is_hurried;           /* as dx_exchange_is_hurried */
     dx_http_request_head head; /* views: into the input, or the arena once it was kept */
     dx_route_match match;
     dx_bytes path; /* decoded, in the arena */
     dx_bytes body;
     dx_arena arena;
-    dx_exchange_handler *on_room, *on_gone;
-    void *room_context, *gone_context;
+    dx_exchange_handler *on_room, *on_gone, *on_hurry;
+    void *room_context, *gone_context, *hurry_context;
+    const dx_exchange_source *source; /* NULL: none, or it was freed */
+    void *source_context;
 };
 
 /* The connection that carries it: for its loop and its peer's address. */
@@ -59,10 +87,43 @@ dx_conn *dx_exchange_conn(const dx_exchange *x);
  * caller has bounded. */
 void dx_exchange_put(dx_exchange *x, dx_bytes piece);
 
+/* ---- answers that go on ---- */
+
+/* After dx_exchange_start with a length that is not known: from here on content also comes from `source`
+ * (borrowed until `freed`). What is written by dx_exchange_write or put goes before what is not pulled yet.
+ * Not where the response has no content (HEAD, 204, 304). The request's views end here: such an answer may
+ * last, and is to cost little.
+ * dx_exchange_end may be called at any time, also from `pulled`: the answer ends behind the rest of a message
+ * that was sent in part, and the next request is looked at then. */
+dx_exchange_framing dx_exchange_stream(dx_exchange *x, const dx_exchange_source *source, void *context);
+
+/* The rest of a message that was pulled and sent in part: a copy goes before everything else; it is not pulled
+ * any more. Not while what was pulled is in flight. Framed as it was. */
+void dx_exchange_put_rest(dx_exchange *x, dx_bytes rest);
+
+/* There is something to pull: at the end of the turn. */
+void dx_exchange_wake(dx_exchange *x);
+/* Now, for one who serves many in a row. `x` may be over when it returns. */
+void dx_exchange_flush(dx_exchange *x);
+
+/* Calls `hurry` once when an answer that waits for something should end without it: the client has closed its
+ * half of the connection (most who do have gone), or the server is going away. Not called if it is
+ * so already: ask dx_exchange_is_hurried. */
+void dx_exchange_on_hurry(dx_exchange *x, dx_exchange_handler *hurry, void *context);
+bool dx_exchange_is_hurried(const dx_exchange *x);
+
+/* ---- for carriers ---- */
+
+/* Nobody should wait for this answer any more. */
+void dx_exchange_hurry(dx_exchange *x);
+
+/* Nothing of the source is in use any more. */
+void dx_exchange_free_source(dx_exchange *x);
+
 /* Runs the route's handler. */
 void dx_exchange_handle(dx_exchange *x);
 
-/* The client is gone: tells the handler. The carrier frees `x` then. */
+/* The client is gone: tells the handler and the source. The carrier frees `x` then. */
 void dx_exchange_abandon(dx_exchange *x);
 
 /* True if the request asks for a WebSocket, by what its carrier has for that. */

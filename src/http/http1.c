@@ -189,6 +189,7 @@ static size_t on_head(dx_http1 *h, dx_bytes head, dx_bytes rest)
     h->keep_alive = f->keep_alive && !h->is_draining && !has_body(f);
     h->is_head_request = h->x->head.method == DX_HTTP_HEAD;
     h->x->is_fin_seen = h->is_fin_seen;
+    h->x->is_hurried = h->is_draining;
     if (!find_route(h)) /* answered */
         return 0;
     if (h->x->match.route->methods & DX_ROUTE_WEBSOCKET) {
@@ -393,8 +394,11 @@ static void on_end(dx_conn *conn)
     dx_http1 *h = conn->protocol;
 
     h->is_fin_seen = true;
-    if (h->x && h->state == H1_HANDLING)
+    if (h->x && h->state == H1_HANDLING) {
         h->x->is_fin_seen = true;
+        dx_exchange_hurry(h->x); /* if that ends it, the connection has gone on by itself */
+        return;
+    }
     finish_after_fin(h);
 }
 
@@ -403,6 +407,8 @@ static void on_room(dx_conn *conn)
     dx_http1 *h = conn->protocol;
     dx_exchange *x = h->x;
 
+    if (dx_http1_end_if_due(h))
+        return;
     if (h->is_room_awaited)
         dx_conn_resume(conn); /* the requests that waited */
     if (x && x->on_room) {
@@ -451,6 +457,8 @@ static const dx_conn_ops conn_ops = {
     .on_bytes = on_bytes,
     .on_end = on_end,
     .on_room = on_room,
+    .pull = dx_http1_pull,
+    .pulled = dx_http1_pulled,
     .on_deadline = on_deadline,
     .on_closed = on_closed,
 };
@@ -485,6 +493,8 @@ void dx_http1_drain(dx_conn *conn)
     h->keep_alive = false;
     if (h->state == H1_IDLE)
         dx_conn_finish(conn);
+    else if (h->state == H1_HANDLING && h->x)
+        dx_exchange_hurry(h->x);
 }
 
 dx_err dx_http_init(dx_http *http, dx_net *net, const dx_router *router,

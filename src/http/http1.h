@@ -30,11 +30,17 @@ typedef struct dx_http_config {
                       .body_window_bytes = 10240,                                                  \
                       .queued_bytes_high = 65536})
 
+enum { DX_HTTP_MORE_MAX = 8 };
+
 /* HTTP on one loop: what its connections share. */
 typedef struct dx_http {
     dx_net *net;
     const dx_router *router; /* borrowed */
     dx_http_config config;
+    /* Fields that every answer gets beside its own, whoever makes it: writes at most DX_HTTP_MORE_MAX to
+     * `ret` (views until it is called again), returns how many. NULL: none. x->match.route is NULL where
+     * none was found. */
+    size_t (*more)(const dx_exchange *x, unsigned status, dx_header *ret);
     dx_pool conns, exchanges;
     dx_arena spare;          /* the arena of the last exchange, for the next */
     dx_http_field *fields;   /* of the head that is read now: head.fields_count_max of them */

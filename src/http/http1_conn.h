@@ -32,6 +32,8 @@ typedef struct dx_http1 {
     bool is_reading;  /* inside on_bytes: must not be freed now */
     bool is_room_awaited; /* requests wait until the answers before them have left */
     bool is_kept; /* a request was answered here before */
+    bool is_pulling; /* inside the source's `pulled` */
+    bool is_end_due; /* the response is over but for the rest of a message that was pulled */
 } dx_http1;
 
 extern const dx_exchange_ops dx_http1_exchange_ops;
@@ -40,5 +42,11 @@ void dx_http1_enter(dx_http1 *h, dx_http1_state to);
 void dx_http1_exchange_free(dx_http1 *h, dx_exchange *x);
 /* The connection is somebody else's now. */
 void dx_http1_detach(dx_http1 *h);
+
+/* http1_response.c: dx_conn_ops.pull and pulled */
+uint32_t dx_http1_pull(dx_conn *conn, struct iovec *iov, uint32_t max);
+bool dx_http1_pulled(dx_conn *conn, size_t bytes);
+/* Ends a response that waited only for what was pulled; false: there is none, or it still waits. */
+bool dx_http1_end_if_due(dx_http1 *h);
 
 #endif

@@ -38,6 +38,15 @@ static void write_framing(dx_http_writer *w, dx_http1 *h, unsigned status, uint6
         dx_http_write_number(w, DX_HTTP_CONTENT_LENGTH, length);
 }
 
+static void write_more(dx_http_writer *w, const dx_http1 *h, unsigned status)
+{
+    dx_header more[DX_HTTP_MORE_MAX];
+    size_t count = h->http->more ? h->http->more(h->x, status, more) : 0;
+
+    for (size_t i = 0; i < count; i++)
+        dx_http_write_field(w, more[i].name, more[i].value);
+}
+
 static dx_bytes write_head(dx_http1 *h, dx_http_writer *w, const dx_response *r, uint64_t length)
 {
     unsigned status = r->status ? r->status : 200;
@@ -49,6 +58,7 @@ static dx_bytes write_head(dx_http1 *h, dx_http_writer *w, const dx_response *r,
         dx_http_write_known(w, DX_HTTP_CONTENT_TYPE, r->type);
     for (size_t i = 0; i < r->headers_count; i++)
         dx_http_write_field(w, r->headers[i].name, r->headers[i].value);
+    write_more(w, h, status);
     write_framing(w, h, status, length);
     write_connection(w, h);
     return dx_http_write_end(w);
@@ -118,13 +128,15 @@ static bool is_last(const dx_http1 *h)
 }
 
 /* The response is whole: the next request, or the end. */
-static void end(dx_exchange *x)
+static void end_now(dx_exchange *x)
 {
     dx_http1 *h = x->carrier;
     bool cut = h->response_left != DX_LENGTH_UNKNOWN && h->response_left > 0 && !h->is_bodyless;
 
     if (h->is_chunked && !h->is_bodyless)
         dx_conn_write(h->conn, DX_BYTES("0\r\n\r\n"));
+    h->is_end_due = false;
+    dx_exchange_free_source(x);
     dx_http1_exchange_free(h, x);
     if (!dx_conn_is_open(h->conn)) {
         dx_http1_enter(h, H1_OVER);
@@ -142,6 +154,86 @@ static void end(dx_exchange *x)
         if (!h->is_reading)
             dx_conn_resume(h->conn); /* requests that came meanwhile */
     }
+}
+
+/* ---- content from a source -------------------------------------------------------------------- */
+
+static dx_exchange_framing stream(dx_exchange *x)
+{
+    dx_http1 *h = x->carrier;
+
+    dx_assert(h->response_left == DX_LENGTH_UNKNOWN && !h->is_bodyless);
+    x->head = (dx_http_request_head){.method = x->head.method, .minor_version = x->head.minor_version};
+    x->path = x->body = (dx_bytes){0};
+    x->match = (dx_route_match){0};
+    dx_arena_deinit(&x->arena);
+    return h->is_chunked ? DX_EXCHANGE_CHUNKED : DX_EXCHANGE_BARE;
+}
+
+/* Something pulled is in flight, or its rest is still to be. */
+static bool is_in_use(const dx_http1 *h)
+{
+    const dx_conn *conn = h->conn;
+    return h->is_pulling || conn->is_pull_cut || (conn->is_sending && conn->flight_pulled > 0);
+}
+
+static void end(dx_exchange *x)
+{
+    dx_http1 *h = x->carrier;
+
+    if (x->source && is_in_use(h))
+        h->is_end_due = true; /* `pulled` goes on; or the connection fails, and all is over anyway */
+    else
+        end_now(x);
+}
+
+uint32_t dx_http1_pull(dx_conn *conn, struct iovec *iov, uint32_t max)
+{
+    dx_http1 *h = conn->protocol;
+    dx_exchange *x = h->x;
+
+    return x && x->source ? x->source->pull(x->source_context, iov, max) : 0;
+}
+
+bool dx_http1_pulled(dx_conn *conn, size_t bytes)
+{
+    dx_http1 *h = conn->protocol;
+
+    h->is_pulling = true;
+    bool is_cut = h->x->source->pulled(h->x->source_context, bytes);
+    h->is_pulling = false;
+    if (!is_cut && conn->state != DX_CONN_CLOSED)
+        (void)dx_http1_end_if_due(h);
+    return is_cut;
+}
+
+static void write_rest(dx_exchange *x, dx_bytes rest)
+{
+    dx_http1 *h = x->carrier;
+
+    dx_conn_write_rest(h->conn, rest);
+    if (h->is_end_due) /* no `pulled` follows that would go on */
+        dx_conn_want_room(h->conn);
+}
+
+bool dx_http1_end_if_due(dx_http1 *h)
+{
+    if (!h->is_end_due || is_in_use(h))
+        return false;
+    end_now(h->x);
+    return true;
+}
+
+static void wake(dx_exchange *x)
+{
+    dx_http1 *h = x->carrier;
+    dx_conn_wake(h->conn);
+}
+
+static void flush(dx_exchange *x)
+{
+    dx_http1 *h = x->carrier;
+    dx_conn_flush(h->conn);
 }
 
 static void want_room(dx_exchange *x)
@@ -189,4 +281,8 @@ const dx_exchange_ops dx_http1_exchange_ops = {
     .want_room = want_room,
     .conn = conn_of,
     .upgrade = upgrade,
+    .stream = stream,
+    .write_rest = write_rest,
+    .wake = wake,
+    .flush = flush,
 };

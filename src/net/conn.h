@@ -56,7 +56,7 @@ typedef struct dx_net_limits {
     ((dx_net_limits){.conns_count_max = UINT32_MAX,                                                \
                      .write_stalled_ms = 10000,                                                    \
                      .linger_ms = 2000,                                                            \
-                     .linger_bytes_max = 1048576})
+                     .linger_bytes_max = 16777216})
 
 /* The connections of one loop. */
 typedef struct dx_net {

@@ -6,6 +6,7 @@
 #include "http/files.h"
 #include "net/address.h"
 #include "net/socket.h"
+#include "store/sqlite.h"
 
 #include <duplex/duplex.h>
 #include <stdio.h>
@@ -38,11 +39,21 @@ dx_server *dx_server_new(const dx_server_options *options)
     s->listen = copy_or(s->options.listen, "127.0.0.1:4437");
     s->loop_name = copy_or(s->options.loop, "auto");
     s->log_level = copy_or(s->options.log_level, "info");
+    s->subject_header = copy_or(s->options.subject_header, "");
+    s->trusted_from = copy_or(s->options.trusted_from, "");
+    s->origins = copy_or(s->options.origins, "*");
+    s->data = copy_or(s->options.data, "");
     s->ws_config = DX_WS_CONFIG_DEFAULT;
+    if (s->options.ping_ms)
+        s->ws_config.ping_ms = s->options.ping_ms;
+    s->http_config = DX_HTTP_CONFIG_DEFAULT;
+    if (s->options.idle_ms)
+        s->http_config.idle_ms = s->options.idle_ms;
     s->ws_config.is_deflate = !s->options.is_deflate_off;
     s->ws_config.message_bytes_max =
         s->options.message_bytes_max ? s->options.message_bytes_max : MESSAGE_BYTES_MAX;
-    if (s->listen && s->loop_name && s->log_level)
+    if (s->listen && s->loop_name && s->log_level && s->subject_header && s->trusted_from &&
+        s->origins && s->data)
         return s;
     dx_server_free(s);
     return NULL;
@@ -60,6 +71,9 @@ static void close_fds(dx_server *s)
 /* Back to before dx_server_start. */
 static void undo_start(dx_server *s)
 {
+    if (s->store) /* answers what it was asked, on loops that do not run any more */
+        s->store->ops->free(s->store);
+    s->store = NULL;
     dx_workers_free(s->workers);
     dx_streams_free(s->streams);
     for (uint32_t i = 0; s->worker && i < s->workers_count; i++)
@@ -88,6 +102,11 @@ void dx_server_free(dx_server *s)
     free(s->listen);
     free(s->loop_name);
     free(s->log_level);
+    dx_trust_deinit(&s->trust);
+    free(s->subject_header);
+    free(s->trusted_from);
+    free(s->origins);
+    free(s->data);
     free(s);
 }
 
@@ -248,6 +267,22 @@ static dx_err read_addresses(dx_server *s)
     return s->addresses_count ? DX_OK : fail(s, DX_ERR_ADDRESS, "--listen", DX_ADDRESS_FORMS);
 }
 
+static dx_err read_access(dx_server *s)
+{
+    dx_bytes rest = dx_bytes_of(s->origins), origin;
+
+    dx_trust_deinit(&s->trust); /* of a start that failed */
+    dx_err err = dx_trust_init(&s->trust, s->subject_header, s->trusted_from);
+    if (err == DX_ERR_NAME)
+        return fail(s, err, s->subject_header, "the name of a header field");
+    if (err != DX_OK)
+        return fail(s, err, s->trusted_from, "at most 32 networks, each " DX_TRUST_FORMS);
+    while (dx_bytes_split(&rest, ' ', &origin))
+        if (origin.size > 0 && !dx_origin_is_good(origin))
+            return fail(s, DX_ERR_NAME, s->origins, "* or origins such as https://example.com");
+    return DX_OK;
+}
+
 static dx_err read_options(dx_server *s)
 {
     if (!dx_log_level_from_name(s->log_level, &s->log.level))
@@ -259,7 +294,8 @@ static dx_err read_options(dx_server *s)
     if (s->ws_config.message_bytes_max > 1u << 30)
         return fail(s, DX_ERR_NAME, "message size", "1 to 1073741824 bytes");
     s->workers_count = s->options.workers ? s->options.workers : dx_workers_cores();
-    return read_addresses(s);
+    dx_err err = read_access(s);
+    return err == DX_OK ? read_addresses(s) : err;
 }
 
 static void log_address(const dx_server *s, const dx_address *address)
@@ -290,12 +326,26 @@ static dx_err open_sockets(dx_server *s)
     return DX_OK;
 }
 
+static dx_err open_store(dx_server *s)
+{
+    char why[DX_STORE_WHY_BYTES] = "";
+    dx_err err = DX_OK;
+
+    if (s->data[0] != '\0' && dx_server_wants_store(s))
+        err = dx_store_sqlite_open(&(dx_store_sqlite_options){.directory = s->data}, &s->store, why);
+    if (err != DX_OK)
+        dx_log_write(&s->log, DX_LOG_ERROR, "data %s: %s", s->data, why[0] ? why : dx_err_text(err));
+    else
+        dx_server_settle_streams(s);
+    return err;
+}
+
 static dx_err start_workers(dx_server *s)
 {
     dx_err err = DX_ERR_MEMORY;
 
     s->worker = calloc(s->workers_count, sizeof *s->worker);
-    if (s->worker && dx_streams_new(s->workers_count, &s->streams) == DX_OK)
+    if (s->worker && dx_streams_new(s->workers_count, s->store, &s->streams) == DX_OK)
         err = dx_workers_new(&(dx_workers_options){.count = s->workers_count,
                                                    .loop = {.kind = s->loop_kind},
                                                    .context = s,
@@ -311,6 +361,8 @@ dx_err dx_server_start(dx_server *s)
     dx_err err = read_options(s);
     if (err == DX_OK)
         err = open_sockets(s);
+    if (err == DX_OK)
+        err = open_store(s);
     if (err == DX_OK)
         err = start_workers(s);
     if (err != DX_OK) {

@@ -11,6 +11,7 @@
 #include "http/http1.h"
 #include "loop/workers.h"
 #include "net/listener.h"
+#include "serve/access.h"
 #include "stream/hub.h"
 #include "ws/server.h"
 
@@ -43,11 +44,16 @@ typedef struct dx_worker {
 struct dx_server {
     char *listen;
     char *loop_name, *log_level;
+    char *subject_header, *trusted_from, *origins;
+    char *data;      /* "": none */
+    dx_store *store; /* NULL: nothing is kept on disk */
+    dx_trust trust; /* what these say, once it has started */
     dx_server_options options;
     dx_log log;
     dx_loop_kind loop_kind;
     dx_router router;
     dx_ws_config ws_config; /* of all endpoints */
+    dx_http_config http_config;
     dx_list owned;          /* of dx_server_owned.link */
     dx_address addresses[DX_LISTEN_MAX];
     size_t addresses_count;
@@ -70,9 +76,19 @@ void dx_server_own(dx_server *server, dx_server_owned *owned, void (*free_it)(dx
 /* The worker that `x` or a loop belongs to. */
 dx_worker *dx_worker_of(const dx_exchange *x);
 
+/* What dx_server_streams takes: it begins and ends with "/", of its segments one may be {sub}, and none has
+ * other marks of a pattern. */
+bool dx_stream_prefix_is_good(const char *prefix);
+/* streams.c: whether there are namespaces that want a store; and what becomes of them. */
+bool dx_server_wants_store(const dx_server *server);
+void dx_server_settle_streams(dx_server *server);
+
 /* door_websocket.c: sizes for the worker's pools */
 size_t dx_door_bytes(void);
 size_t dx_door_append_bytes(void);
+/* Closes a session because the server goes away; one of duplex.v1 is told when to come back. Any other
+ * session is closed, too. */
+void dx_door_websocket_drain(dx_ws *ws);
 
 /* worker.c, for server.c */
 dx_err dx_worker_start(dx_loop *loop, uint32_t index, void *server);

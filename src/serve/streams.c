@@ -10,64 +10,165 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { KEPT_COUNT = 1000, KEPT_BYTES = 16 * 1048576, KEPT_MS = 3600000, BODY_BYTES_MIN = 1048576 };
+enum {
+    KEPT_COUNT = 1000,
+    KEPT_BYTES = 16 * 1048576,
+    KEPT_MS = 3600000,
+    UNSTORED_BYTES =
+        64 * 1048576, /* kept of each stream that no store keeps, where there is no bound */
+    MESSAGE_BYTES_MIN = 1048576, /* what message_bytes_max is, or more */
+    MESSAGE_BYTES_MAX = 1 << 30,
+    PREFIX_BYTES_MAX = 128,
+};
 
 static void route_free(dx_server_owned *owned)
 {
-    free(DX_CONTAINER(owned, dx_stream_route, owned));
+    dx_stream_route *route = DX_CONTAINER(owned, dx_stream_route, owned);
+
+    free(route->type);
+    free(route);
 }
 
-static bool prefix_is_good(const char *prefix, size_t size)
+bool dx_stream_prefix_is_good(const char *prefix)
 {
-    return size >= 1 && size <= 128 && prefix[0] == '/' && prefix[size - 1] == '/' &&
-           strchr(prefix, '*') == NULL && strchr(prefix, '{') == NULL;
+    dx_bytes rest = dx_bytes_of(prefix), segment;
+    size_t size = rest.size, subs = 0;
+
+    if (size < 1 || size > PREFIX_BYTES_MAX || prefix[0] != '/' || prefix[size - 1] != '/')
+        return false;
+    while (dx_bytes_split(&rest, '/', &segment)) {
+        bool is_sub = dx_bytes_equal(segment, DX_BYTES("{sub}"));
+        subs += is_sub;
+        if (!is_sub && (dx_bytes_find(segment, '*') < segment.size ||
+                        dx_bytes_find(segment, '{') < segment.size))
+            return false;
+    }
+    return subs <= 1;
 }
 
-static dx_stream_route *route_new(dx_server *s, const char *prefix, const dx_stream_options *options)
+static bool has_sub(const char *prefix)
 {
-    static const dx_stream_options defaults = {0};
-    dx_stream_route *route = calloc(1, sizeof *route + strlen(prefix) + 1);
+    return strchr(prefix, '{') != NULL;
+}
+
+static bool options_are_good(const dx_stream_options *o)
+{
+    return o->durability <= DX_STREAM_ON_DISK && o->message_bytes_max <= MESSAGE_BYTES_MAX &&
+           (o->type == NULL || (o->type[0] != '\0' && strlen(o->type) <= DX_TYPE_BYTES_MAX));
+}
+
+static dx_retention retention_of(const dx_stream_options *o)
+{
+    bool is_on_disk = o->durability == DX_STREAM_ON_DISK;
+    uint32_t count = is_on_disk ? DX_UNBOUNDED_COUNT : KEPT_COUNT;
+    uint64_t bytes = is_on_disk ? DX_UNBOUNDED : KEPT_BYTES;
+    uint64_t ms = is_on_disk ? DX_UNBOUNDED : KEPT_MS;
+
+    return (dx_retention){.count_max = o->kept_count_max ? o->kept_count_max : count,
+                          .bytes_max = o->kept_bytes_max ? o->kept_bytes_max : bytes,
+                          .age_ms_max = o->kept_ms_max ? o->kept_ms_max : ms};
+}
+
+static dx_stream_route *route_new(dx_server *s, const char *prefix, const dx_stream_options *o)
+{
+    size_t prefix_bytes = strlen(prefix) + 1;
+    dx_stream_route *route = calloc(1, sizeof *route + prefix_bytes);
 
     if (route == NULL)
         return NULL;
-    if (options == NULL)
-        options = &defaults;
-    strcpy(route->prefix, prefix); /* the room was made for it above */
+    memcpy(route->prefix, prefix, prefix_bytes);
+    dx_server_own(s, &route->owned, route_free);
+    if (o->type && (route->type = strdup(o->type)) == NULL)
+        return NULL; /* freed with the server */
     route->server = s;
+    route->wanted = o->durability == DX_STREAM_ON_DISK ? DX_DURABILITY_DISK : DX_DURABILITY_MEMORY;
     route->ns = (dx_namespace){
         .prefix = route->prefix,
-        .message_bytes_max = s->ws_config.message_bytes_max,
-        .retention = {.count_max = options->kept_count_max ? options->kept_count_max : KEPT_COUNT,
-                      .bytes_max = options->kept_bytes_max ? options->kept_bytes_max : KEPT_BYTES,
-                      .age_ms_max = options->kept_ms_max ? options->kept_ms_max : KEPT_MS},
+        .creation = o->is_by_put ? DX_CREATE_BY_PUT : DX_CREATE_ON_USE,
+        .durability = route->wanted,
+        .retention = retention_of(o),
+        .message_bytes_max =
+            o->message_bytes_max
+                ? o->message_bytes_max
+                : (uint32_t)dx_max_size(MESSAGE_BYTES_MIN, s->ws_config.message_bytes_max),
+        .append_rate_max = o->append_rate_max,
+        .type = route->type,
     };
     dx_door_websocket_init(&route->endpoint, &s->ws_config);
-    dx_server_own(s, &route->owned, route_free);
+    route->live = DX_LIVE_TIMES_DEFAULT;
     return route;
 }
 
-dx_err dx_server_streams(dx_server *s, const char *prefix, const dx_stream_options *options)
+static dx_err add_routes(dx_server *s, dx_stream_route *route)
 {
-    char pattern[160];
-    size_t size = strlen(prefix);
+    char pattern[PREFIX_BYTES_MAX + 3];
 
-    dx_assert(s->workers == NULL);
-    if (!prefix_is_good(prefix, size))
-        return DX_ERR_NAME;
-    dx_stream_route *route = route_new(s, prefix, options);
-    if (route == NULL)
-        return DX_ERR_MEMORY;
-    snprintf(pattern, sizeof pattern, "%s**", prefix);
-    size_t body_bytes_max = dx_max_size(BODY_BYTES_MIN, route->ns.message_bytes_max);
+    snprintf(pattern, sizeof pattern, "%s**", route->prefix);
+    size_t body_bytes_max = dx_max_size(MESSAGE_BYTES_MIN, route->ns.message_bytes_max);
     const dx_route routes[] = {
         {pattern, DX_BIT(DX_HTTP_POST), body_bytes_max, dx_door_post, route},
+        {pattern, DX_BIT(DX_HTTP_PUT), body_bytes_max, dx_door_put, route},
         {pattern, DX_BIT(DX_HTTP_GET), 0, dx_door_get, route},
+        {pattern, DX_BIT(DX_HTTP_DELETE), 0, dx_door_delete, route},
+        {pattern, DX_BIT(DX_HTTP_OPTIONS), 0, dx_door_options, route},
         {pattern, DX_ROUTE_WEBSOCKET, 0, dx_door_websocket, route},
     };
     dx_err err = DX_OK;
     for (size_t i = 0; i < DX_COUNT(routes) && err == DX_OK; i++)
         err = dx_server_add_route(s, &routes[i]);
     return err;
+}
+
+dx_err dx_server_streams(dx_server *s, const char *prefix, const dx_stream_options *options)
+{
+    static const dx_stream_options defaults = {0};
+    const dx_stream_options *o = options ? options : &defaults;
+    dx_access access;
+
+    dx_assert(s->workers == NULL);
+    if (!dx_stream_prefix_is_good(prefix) || !options_are_good(o) ||
+        dx_access_init(&access, &o->access, has_sub(prefix)) != DX_OK)
+        return DX_ERR_NAME;
+    dx_stream_route *route = route_new(s, prefix, o);
+    if (route == NULL)
+        return DX_ERR_MEMORY;
+    route->access = access;
+    return add_routes(s, route);
+}
+
+static dx_stream_route *stream_route(const dx_route *route)
+{
+    return route->handle == dx_door_post ? route->context : NULL;
+}
+
+static bool is_to_be_kept(const dx_route *r)
+{
+    const dx_stream_route *route = stream_route(r);
+    return route != NULL && route->wanted > DX_DURABILITY_MEMORY;
+}
+
+bool dx_server_wants_store(const dx_server *s)
+{
+    for (size_t i = 0; i < s->router.count; i++)
+        if (is_to_be_kept(&s->router.routes[i]))
+            return true;
+    return false;
+}
+
+void dx_server_settle_streams(dx_server *s)
+{
+    if (s->store != NULL || !dx_server_wants_store(s))
+        return;
+    for (size_t i = 0; i < s->router.count; i++) {
+        dx_stream_route *route = stream_route(&s->router.routes[i]);
+        if (!is_to_be_kept(&s->router.routes[i]))
+            continue;
+        route->ns.durability = DX_DURABILITY_MEMORY;
+        if (route->ns.retention.bytes_max == DX_UNBOUNDED)
+            route->ns.retention.bytes_max = UNSTORED_BYTES;
+    }
+    dx_log_write(&s->log, DX_LOG_WARN,
+                 "nothing is kept on disk: streams that are to be there are kept in memory");
 }
 
 /* ---- dx_publish ------------------------------------------------------------------------------- */
@@ -84,13 +185,28 @@ static dx_err err_of(dx_stream_status status)
 {
     switch (status) {
     case DX_STREAM_OK: return DX_OK;
+    case DX_STREAM_CONFLICT:
     case DX_STREAM_TYPE:
-    case DX_STREAM_BAD_JSON: return DX_ERR_CONFLICT;
+    case DX_STREAM_BAD_JSON:
+    case DX_STREAM_SEQUENCE:
+    case DX_STREAM_MISMATCH:
+    case DX_STREAM_PRODUCER_STALE:
+    case DX_STREAM_PRODUCER_START:
+    case DX_STREAM_PRODUCER_GAP:
+    case DX_STREAM_KEY_REUSED:
+    case DX_STREAM_SOURCE_TYPE: return DX_ERR_CONFLICT;
     case DX_STREAM_NOT_FOUND:
+    case DX_STREAM_DELETED:
+    case DX_STREAM_SOURCE_NOT_FOUND:
+    case DX_STREAM_SOURCE_DELETED:
+    case DX_STREAM_SOURCE_OFFSET:
     case DX_STREAM_GONE:
     case DX_STREAM_FUTURE: return DX_ERR_NOT_FOUND;
+    case DX_STREAM_RATE: return DX_ERR_BUSY;
     case DX_STREAM_FULL:
     case DX_STREAM_MEMORY: return DX_ERR_MEMORY;
+    case DX_STREAM_STORE: return DX_ERR_SYSTEM;
+    case DX_STREAM_CLOSED:
     case DX_STREAM_ENDED: return DX_ERR_CLOSED;
     }
     dx_unreachable("dx_stream_status outside its enum");
@@ -123,16 +239,17 @@ static bool path_is_good(dx_bytes path)
     return true;
 }
 
-static const dx_stream_route *route_of(const dx_server *s, dx_bytes path)
+const dx_stream_route *dx_stream_route_of(const dx_server *s, dx_bytes path)
 {
     dx_route_match match;
     dx_route_wish wish = {.method = DX_HTTP_POST, .path = path};
 
-    if (!path_is_good(path) ||
-        dx_router_find(&s->router, &wish, &match) != DX_ROUTE_OK || match.route->handle != dx_door_post)
+    if (!path_is_good(path) || dx_router_find(&s->router, &wish, &match) != DX_ROUTE_OK)
         return NULL;
-    const dx_stream_route *route = match.route->context;
-    return path.size > strlen(route->prefix) ? route : NULL;
+    const dx_stream_route *route = stream_route(match.route);
+    /* The last parameter is what "**" stands for: the name behind the prefix. */
+    bool has_name = route != NULL && match.parameters[match.parameters_count - 1].value.size > 0;
+    return has_name ? route : NULL;
 }
 
 static publish_op *publish_op_new(const dx_publication *p)
@@ -175,7 +292,7 @@ static bool is_as_typed(const dx_publication *p)
 
 dx_err dx_publish(dx_server *s, const dx_publication *p, dx_publish_done *done, void *context)
 {
-    const dx_stream_route *route = route_of(s, p->stream);
+    const dx_stream_route *route = dx_stream_route_of(s, p->stream);
 
     if (s->workers == NULL || atomic_load(&s->is_stopped))
         return DX_ERR_CLOSED;

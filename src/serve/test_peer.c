@@ -49,7 +49,12 @@ dx_server *server_start(const char *loop, uint32_t workers, const dx_stream_opti
     dx_server *s = dx_server_new(&(dx_server_options){
         .listen = listen, .loop = loop, .log_level = "error", .workers = workers});
 
-    if (s == NULL || dx_server_streams(s, "/live/", kept) != DX_OK || dx_server_start(s) != DX_OK)
+    dx_stream_options by_put = kept ? *kept : (dx_stream_options){0}, typed = by_put;
+    by_put.is_by_put = true;
+    typed.type = "application/json";
+    if (s == NULL || dx_server_streams(s, "/live/", kept) != DX_OK ||
+        dx_server_streams(s, "/s/", &by_put) != DX_OK || dx_server_streams(s, "/typed/", &typed) != DX_OK ||
+        dx_server_start(s) != DX_OK)
         fail("no server");
     return s;
 }
@@ -148,29 +153,36 @@ const char *answer_field(const answer *a, const char *name)
     return "";
 }
 
+answer http_answer(int fd, bool is_head)
+{
+    answer a = {0};
+
+    if (read_head(fd, &a)) {
+        size_t length = is_head ? 0 : strtoul(answer_field(&a, "Content-Length"), NULL, 10);
+        a.body = calloc(1, length + 1);
+        if (a.body && peer_read(fd, a.body, length, WAIT_MS) == 1)
+            a.size = length;
+    }
+    return a;
+}
+
 answer http(dx_server *server, const char *method, const char *path, const char *fields,
             dx_bytes body)
 {
     char head[8192];
-    answer a = {0};
+    answer a;
     int fd = peer_connect(dx_server_port(server));
     int size =
         snprintf(head, sizeof head, "%s %s HTTP/1.1\r\nHost: test\r\nConnection: close\r\n%s",
                  method, path, fields);
 
-    if (strcmp(method, "POST") == 0)
+    if (body.size > 0 || strcmp(method, "POST") == 0)
         size +=
             snprintf(head + size, sizeof head - (size_t)size, "Content-Length: %zu\r\n", body.size);
     size += snprintf(head + size, sizeof head - (size_t)size, "\r\n");
     peer_write(fd, head, (size_t)size);
     peer_write(fd, body.at, body.size);
-    if (read_head(fd, &a)) {
-        size_t length =
-            strcmp(method, "HEAD") == 0 ? 0 : strtoul(answer_field(&a, "Content-Length"), NULL, 10);
-        a.body = calloc(1, length + 1);
-        if (a.body && peer_read(fd, a.body, length, WAIT_MS) == 1)
-            a.size = length;
-    }
+    a = http_answer(fd, strcmp(method, "HEAD") == 0);
     close(fd);
     return a;
 }

@@ -12,7 +12,8 @@
 /* "epoll", and "io_uring" where it works; NULL at the end. */
 extern const char *const *loop_names(void);
 
-/* A server with streams at /live/ (as `kept` says, NULL: defaults), started; it listens on TCP and on the
+/* A server with streams at /live/ (as `kept` says, NULL: defaults), at /s/ (the same, but made by PUT only) and
+ * at /typed/ (the same, but all of them application/json), started; it listens on TCP and on the
  * unix socket peer_connect_unix goes to. Aborts if it cannot. */
 dx_server *server_start(const char *loop, uint32_t workers, const dx_stream_options *kept);
 /* Stops and frees it. */
@@ -31,6 +32,9 @@ int peer_connect(uint16_t port);
 /* To the server that was started last: its kernel buffers are small, and TCP's timers are not in it. */
 int peer_connect_unix(void);
 void peer_write(int fd, const void *at, size_t size);
+
+/* The answer to what was written. */
+answer http_answer(int fd, bool is_head);
 
 /* One request on a connection of its own. fields: lines with CRLF, or "". */
 answer http(dx_server *server, const char *method, const char *path, const char *fields,

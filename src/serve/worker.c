@@ -1,6 +1,6 @@
 /* One worker: its loop's listeners and connections, their beginning and their end.
  * SPDX-License-Identifier: MIT */
-#include "serve/server.h"
+#include "serve/door.h"
 
 #include "base/assert.h"
 
@@ -85,7 +85,7 @@ static void drain_conn(dx_conn *conn)
     dx_ws *ws = dx_ws_of(conn);
 
     if (ws)
-        dx_ws_close(ws, DX_WS_CLOSE_GOING_AWAY, DX_BYTES("the server is going away"));
+        dx_door_websocket_drain(ws);
     else if (dx_http1_is(conn))
         dx_http1_drain(conn);
 }
@@ -141,7 +141,8 @@ dx_err dx_worker_start(dx_loop *loop, uint32_t index, void *server)
     dx_pool_init(&w->doors, dx_door_bytes());
     dx_pool_init(&w->appends, dx_door_append_bytes());
     dx_hub_set_encoder(dx_streams_hub(s->streams, index), w);
-    dx_err err = dx_http_init(&w->http, &w->net, &s->router, &DX_HTTP_CONFIG_DEFAULT);
+    dx_err err = dx_http_init(&w->http, &w->net, &s->router, &s->http_config);
+    w->http.more = dx_door_more;
     if (err == DX_OK)
         err = dx_hub_begin(s->streams, index, loop);
     if (err == DX_OK)

@@ -11,12 +11,34 @@
 #ifndef DX_STREAM_FEED_H
 #define DX_STREAM_FEED_H
 
+#include "codec/offset.h"
 #include "loop/loop.h"
 #include "stream/message.h"
 
 typedef struct dx_feed dx_feed;
 typedef struct dx_subscriber dx_subscriber;
 struct dx_topic;
+
+/* What became of a stream that goes no further. */
+typedef enum dx_stream_end {
+    DX_STREAM_END_NONE,
+    DX_STREAM_END_CLOSED,  /* nothing will be appended any more */
+    DX_STREAM_END_DELETED, /* it is gone, or has expired */
+} dx_stream_end;
+
+/* What a subscriber wants that falls out of the feed. */
+typedef enum dx_on_slow {
+    DX_ON_SLOW_CATCH_UP,   /* to get all that is retained, from the log */
+    DX_ON_SLOW_LATEST,     /* to go on with the newest message; what is left out is told as a gap */
+    DX_ON_SLOW_DISCONNECT, /* to be told (encoding->too_slow) */
+} dx_on_slow;
+
+/* Messages that a subscriber does not get. */
+typedef struct dx_gap {
+    dx_offset requested; /* where it was */
+    dx_offset earliest;  /* where it goes on */
+    uint64_t lost;       /* messages between; 0: not known */
+} dx_gap;
 
 /* How messages look on some wire, and what its subscribers are told. One constant per door. */
 typedef struct dx_encoding {
@@ -35,20 +57,33 @@ typedef struct dx_encoding {
     /* Catching up: the next messages (borrowed, in order; none if all of them were its own).
      * dx_subscriber_continue, later, when they were sent. */
     void (*page)(dx_subscriber *sub, dx_message *const *messages, size_t count);
-    /* `lost` messages before the next one are not retained any more; 0: the stream cannot be read. Return
-     * false after stopping the subscriber. */
-    bool (*gap)(dx_subscriber *sub, uint64_t lost);
+    /* What follows does not join what it got: tell. Return false after stopping the subscriber. */
+    bool (*gap)(dx_subscriber *sub, const dx_gap *gap);
+    /* It fell out of the feed and is stopped, as it asked for with DX_ON_SLOW_DISCONNECT; `rest` as for
+     * fell_behind. */
+    void (*too_slow)(dx_subscriber *sub, dx_bytes rest);
+    /* The log cannot be read: the store failed, or memory is out. It is stopped. */
+    void (*failed)(dx_subscriber *sub);
+    /* The stream has ended. CLOSED: and it was given all there is (what it pulled is sent). DELETED: at
+     * once, but for the rest of a message that was sent in part. Called at the end of a turn, once, if
+     * it was not stopped or frozen before. It is stopped. */
+    void (*ended)(dx_subscriber *sub, dx_stream_end why);
+    /* A note (dx_feed_note) framed, like bound and write; NULL: this encoding has none. A bound of 0:
+     * this feed is not to have it. */
+    size_t (*note_bound)(const dx_feed *feed, dx_bytes text);
+    size_t (*note_write)(const dx_feed *feed, dx_bytes text, uint8_t *to);
 } dx_encoding;
 
 typedef enum dx_subscriber_state {
     DX_SUBSCRIBER_STOPPED,
     DX_SUBSCRIBER_CATCHING, /* `next` is the sequence it needs next */
     DX_SUBSCRIBER_LIVE,     /* `position` is where in the feed it is */
+    DX_SUBSCRIBER_ENDING,   /* to be told that the stream has ended */
 } dx_subscriber_state;
 
 /* One reader, embedded in the door's object. Private to the stream layer. */
 struct dx_subscriber {
-    dx_list link; /* in feed->live or feed->catching */
+    dx_list link; /* in feed->live, feed->catching or feed->ending */
     dx_feed *feed;
     union {
         uint64_t position; /* byte of the feed that is sent next */
@@ -56,11 +91,14 @@ struct dx_subscriber {
     };
     uint64_t origin; /* messages from here are left out; 0: none are */
     uint8_t state;
-    bool is_partial;   /* the message at `position` was sent in part */
-    bool is_in_flight; /* pulled, and not yet told how much was sent */
-    bool is_falling;   /* to fall behind once it is not in flight */
-    bool is_waiting;   /* has read further than the feed has come: joins when it gets there */
-    bool is_frozen;    /* goes no further than the end of a message sent in part */
+    uint8_t on_slow;
+    bool is_partial : 1;     /* the message at `position` was sent in part */
+    bool is_in_flight : 1;   /* pulled, and not yet told how much was sent */
+    bool is_falling : 1;     /* to fall behind once it is not in flight */
+    bool is_waiting : 1;     /* has read further than the feed has come: joins when it gets there */
+    bool is_frozen : 1;      /* goes no further than the end of a message sent in part */
+    bool is_ending : 1;      /* frozen because the stream was deleted: it is to be told */
+    bool is_skipping : 1;    /* too slow: goes on with the newest message when there is room */
     struct dx_read *reading; /* catching: the page on its way */
 };
 
@@ -71,10 +109,12 @@ typedef struct dx_feed_block {
     uint8_t bytes[];
 } dx_feed_block;
 
+/* A message, or a note. */
 typedef struct dx_feed_entry {
-    uint64_t end; /* position behind the message; it begins where the one before it ends */
-    uint64_t sequence;
+    uint64_t end;      /* position behind it; it begins where the one before it ends */
+    uint64_t sequence; /* of a note: that of the message before it, in the feed or not */
     uint64_t origin;
+    bool is_note;
 } dx_feed_entry;
 
 struct dx_feed {
@@ -82,20 +122,22 @@ struct dx_feed {
     dx_list link; /* in topic->feeds */
     dx_loop *loop;
     const dx_encoding *encoding;
-    uint32_t variant;    /* of the encoding: such as the window of its deflate */
+    uint32_t variant; /* of the encoding: such as the window of its deflate */
     uint32_t window_bytes;
-    void *encoder;       /* the worker's, for write() */
-    dx_list live, catching;
-    uint32_t live_count; /* in `live` */
+    void *encoder; /* the worker's, for write() */
+    dx_list live, catching, ending;
+    uint32_t live_count;    /* in `live` */
     uint32_t waiting_count; /* in `catching`, is_waiting */
     uint32_t in_flight_count;
     uint32_t orphans_count; /* of them: whose subscribers have left */
-    uint32_t behind_count; /* live ones whose position is before `tail` */
+    uint32_t behind_count;  /* live ones whose position is before `tail` */
     dx_feed_block *first, *last;
-    uint64_t head, tail; /* positions: of the first byte that is kept, behind the last */
+    uint64_t head, tail;    /* positions: of the first byte that is kept, behind the last */
     uint64_t offered;       /* up to here every live one was woken for it at least once */
     uint64_t offering;      /* what `offered` will be when the cursor has reached the end */
     uint64_t next_sequence; /* of the message that comes next */
+    uint64_t whole_from;    /* all messages from this one on were put in: there is no hole */
+    dx_stream_end end;
     dx_feed_entry *entries; /* a ring: entries_first, entries_count of entries_capacity */
     uint32_t entries_first, entries_count, entries_capacity;
     dx_list cursor; /* in `live`: where the flush goes on next turn */
@@ -112,6 +154,15 @@ void dx_feed_free(dx_feed *feed);
  * When memory is out all subscribers are made to catch up. */
 void dx_feed_append(dx_feed *feed, const dx_message *message);
 
+/* Sends `text` (borrowed) to those who are live, in its place among the messages: it is no message, is in
+ * no log, and who is behind does not get it. Does nothing where the encoding has no notes, after the end,
+ * and when memory is out. */
+void dx_feed_note(dx_feed *feed, dx_bytes text);
+
+/* The stream has ended, behind the last message: all are told (encoding->ended), those who start later,
+ * too. DELETED may follow CLOSED. */
+void dx_feed_end(dx_feed *feed, dx_stream_end end);
+
 /* Joins `sub`, which is catching up, if the feed has what it needs next; false: it must read on. */
 DX_MUST_USE bool dx_feed_join(dx_feed *feed, dx_subscriber *sub);
 
@@ -126,7 +177,9 @@ bool dx_subscriber_is_behind(const dx_subscriber *sub);
  * stopped. */
 void dx_subscriber_freeze(dx_subscriber *sub);
 
-/* feed.c, for subscriber.c */
+/* ---- for the stream layer ---- */
+
+/* Takes it out of the feed. What is in flight stays where it is until `pulled`. */
 void dx_subscriber_detach(dx_subscriber *sub);
 
 #endif

@@ -1,19 +1,29 @@
-/* Streams at their home: appends in one order, reads, retention, and what goes out to other workers.
+/* Streams at their home: finding them, who waits for one, reads, deletions, answers, the sweep.
  * SPDX-License-Identifier: MIT */
+#include "stream/stream.h"
+
 #include "base/assert.h"
 #include "base/clock.h"
-#include "base/random.h"
-#include "codec/json.h"
-#include "stream/hub_home.h"
+#include "stream/stream_store.h"
 
 #include <stdlib.h>
 
-enum {
-    STREAMS_COUNT_MAX = 1000000, /* per worker */
-    SWEEP_COUNT = 2000,          /* streams looked at in one sweep */
-};
+enum { SWEEP_COUNT = 2000 /* streams looked at in one sweep */ };
 
-/* ---- the streams of a home -------------------------------------------------------------------- */
+uint64_t dx_home_wall_ms(dx_hub *hub)
+{
+    if (hub->is_ended)
+        return hub->wall_ms; /* the loop may be gone */
+    uint64_t now_ms = dx_loop_now_ms(hub->loop);
+
+    if (hub->wall_at_ms != now_ms || hub->wall_ms == 0) {
+        hub->wall_at_ms = now_ms;
+        hub->wall_ms = dx_clock_wall_ms();
+    }
+    return hub->wall_ms;
+}
+
+/* ---- entering --------------------------------------------------------------------------------- */
 
 dx_stream *dx_home_find(dx_hub *hub, dx_bytes path)
 {
@@ -21,281 +31,254 @@ dx_stream *dx_home_find(dx_hub *hub, dx_bytes path)
     return node ? DX_CONTAINER(node, dx_stream, node) : NULL;
 }
 
-/* ---- links: what goes out -------------------------------------------------------------------- */
-
-static void on_batch(dx_post *post)
+/* Behind those who wait, but for one that had its turn and must wait again: in front of them. */
+void dx_stream_wait(dx_stream *s, dx_post *post)
 {
-    dx_link *link = DX_CONTAINER(post, dx_link, post);
+    dx_post *last = s->waiting;
+    bool is_first = s->resumed == post;
 
-    for (uint32_t i = 0; i < link->batch.count && !link->worker->is_ended; i++)
-        dx_topic_deliver(link->topic, link->batch.at[i]);
-    dx_batch_clear(&link->batch);
-    post->run = dx_home_on_ack;
-    dx_hub_send(link->worker, link->home, post);
+    s->resumed = NULL;
+    post->next = last ? last->next : post;
+    if (last)
+        last->next = post;
+    if (!last || !is_first)
+        s->waiting = post;
 }
 
-/* Puts what the worker was not given yet into the next batch, as much as fits. Where the log has been
- * trimmed past it, the topic sees the jump in the sequence. */
-static void fill_batch(dx_link *link)
+void dx_stream_unwait(dx_stream *s, dx_post *post)
 {
-    const dx_log_ring *log = &link->stream->log;
-    uint64_t next = link->sent + 1;
+    dx_post *before = s->waiting;
 
-    if (next < dx_log_first(log))
-        next = dx_log_first(log);
-    for (; next <= log->tail && dx_batch_add(&link->queued, dx_log_at(log, next)); next++)
-        link->sent = next;
+    while (before->next != post)
+        before = before->next;
+    before->next = post->next;
+    if (s->waiting == post)
+        s->waiting = before == post ? NULL : before;
 }
 
-static void send_batch(dx_link *link)
+static bool must_wait(const dx_stream *s, const dx_entry *entry)
 {
-    dx_assert(!link->is_out && link->batch.count == 0);
-    fill_batch(link);
-    if (link->queued.count == 0)
-        return;
-    dx_batch empty = link->batch;
-    link->batch = link->queued;
-    link->queued = empty;
-    link->is_out = true;
-    link->post.run = on_batch;
-    dx_hub_send(link->home, link->worker, &link->post);
+    if (s->state != DX_HOME_READY)
+        return true;
+    if (entry->is_exclusive && s->kept && dx_kept_is_busy(s))
+        return true;
+    return s->waiting && s->resumed != entry->post && !entry->is_read;
 }
 
-static void on_send(dx_task *task)
+/* One whose time is over is gone for whoever comes now. False: the store must be told before. */
+static bool end_expired(dx_stream **s, const dx_entry *entry)
 {
-    dx_stream *s = DX_CONTAINER(task, dx_stream, send);
-
-    for (dx_list *l = s->links.next; l != &s->links; l = l->next) {
-        dx_link *link = DX_CONTAINER(l, dx_link, link);
-        if (link->worker != s->hub && !link->is_out)
-            send_batch(link);
+    if (*s == NULL || !(*s)->is_made || (*s)->is_deleted || !dx_stream_is_expired(*s))
+        return true;
+    if ((*s)->kept) {
+        dx_stream_wait(*s, entry->post);
+        dx_kept_expire(*s);
+        return false;
     }
-}
-
-/* Time in front, so that a stream that is made again sorts behind the one that is gone; random behind,
- * so that no two are taken for each other. */
-static uint64_t epoch_new(void)
-{
-    uint16_t random;
-
-    dx_random_fill(&random, sizeof random);
-    return dx_clock_wall_ms() << 16 | random;
-}
-
-static dx_stream *stream_new(dx_hub *hub, const dx_namespace *ns, dx_bytes path)
-{
-    dx_stream *s = hub->streams.count < STREAMS_COUNT_MAX ? calloc(1, sizeof *s + path.size) : NULL;
-
-    if (s == NULL)
-        return NULL;
-    memcpy(s->path, path.at, path.size);
-    s->node.key = dx_bytes_at(s->path, path.size);
-    s->hub = hub;
-    s->ns = ns;
-    s->epoch = epoch_new();
-    dx_list_init(&s->links);
-    dx_list_init(&s->swept);
-    dx_task_init(&s->send, on_send);
-    if (!dx_map_insert(&hub->streams, &s->node)) {
-        free(s);
-        return NULL;
-    }
-    dx_list_append(&hub->sweep, &s->swept);
-    return s;
-}
-
-static void stream_free(dx_stream *s)
-{
-    dx_assert(dx_list_is_empty(&s->links));
-    dx_task_clear(&s->send);
-    dx_map_remove(&s->hub->streams, &s->node);
-    dx_list_remove(&s->swept);
-    dx_log_deinit(&s->log);
-    free(s->type);
-    free(s);
-}
-
-/* A stream that holds nothing and that nobody waits for need not be remembered. */
-static void stream_free_if_unused(dx_stream *s)
-{
-    if (s->log.count == 0 && dx_list_is_empty(&s->links))
-        stream_free(s);
-}
-
-void dx_home_sweep(dx_hub *hub)
-{
-    uint64_t now_ms = dx_loop_now_ms(hub->loop);
-    size_t count = dx_min_size(SWEEP_COUNT, hub->streams.count);
-
-    while (count-- > 0) {
-        dx_list *first = dx_list_take_first(&hub->sweep);
-        dx_stream *s = DX_CONTAINER(first, dx_stream, swept);
-        dx_list_append(&hub->sweep, first);
-        dx_log_trim(&s->log, now_ms, &s->ns->retention);
-        stream_free_if_unused(s);
-    }
-}
-
-void dx_home_free(dx_hub *hub)
-{
-    while (!dx_list_is_empty(&hub->sweep))
-        stream_free(DX_CONTAINER(hub->sweep.next, dx_stream, swept));
-    dx_map_deinit(&hub->streams);
-}
-
-/* ---- appending -------------------------------------------------------------------------------- */
-
-static dx_bytes default_type(dx_stream_kind kind)
-{
-    switch (kind) {
-    case DX_STREAM_TEXT: return DX_BYTES("text/plain; charset=utf-8");
-    case DX_STREAM_JSON: return DX_BYTES("application/json");
-    case DX_STREAM_BINARY:
-    case DX_STREAM_UNDECIDED: return DX_BYTES("application/octet-stream");
-    }
-    dx_unreachable("dx_stream_kind outside its enum");
-}
-
-/* The first message decides what the stream carries. */
-static dx_stream_status decide_type(dx_stream *s, const dx_append *a)
-{
-    dx_bytes type = a->type.size > 0 ? a->type : default_type(a->kind);
-
-    dx_assert(type.size <= DX_TYPE_BYTES_MAX);
-    s->type = malloc(type.size);
-    if (s->type == NULL)
-        return DX_STREAM_MEMORY;
-    memcpy(s->type, type.at, type.size);
-    s->type_size = (uint8_t)type.size;
-    s->kind = a->kind;
-    return DX_STREAM_OK;
-}
-
-static bool all_json(const dx_append *a)
-{
-    size_t error_at;
-
-    for (size_t i = 0; i < a->count; i++)
-        if (dx_json_check(dx_message_payload(a->messages[i]), DX_JSON_DEPTH_DEFAULT, &error_at) !=
-            DX_JSON_OK)
-            return false;
+    dx_hub *hub = (*s)->hub;
+    dx_stream_delete_now(*s);
+    *s = dx_home_find(hub, entry->path);
     return true;
 }
 
-/* Without parameters: text/plain is the type of text/plain; charset=utf-8. */
-static dx_bytes media_type(dx_bytes type)
+/* The first to come for a stream that the store may have. */
+static dx_stream *begin_kept(dx_hub *hub, const dx_entry *entry)
 {
-    dx_bytes media = {0};
+    dx_stream *s = dx_stream_new(hub, entry->ns, entry->path);
 
-    dx_bytes_split(&type, ';', &media);
-    return dx_bytes_trim(media);
+    if (s == NULL || dx_kept_begin(s))
+        return s;
+    dx_stream_free(s);
+    return NULL;
 }
 
-static dx_stream_status check_type(dx_stream *s, const dx_append *a)
+/* What is known of it is not what the store has: to be loaded. */
+static bool enter_unknown(dx_stream *s, const dx_entry *entry, dx_entered *ret)
 {
-    if (s->kind == DX_STREAM_UNDECIDED)
-        return decide_type(s, a);
-    if (a->type.size > 0) {
-        dx_bytes own = media_type(dx_bytes_at(s->type, s->type_size));
-        return dx_bytes_equal_nocase(media_type(a->type), own) ? DX_STREAM_OK : DX_STREAM_TYPE;
+    if (s->resumed == entry->post) { /* that was tried */
+        s->resumed = NULL;
+        ret->status = DX_STREAM_STORE;
+        return true;
     }
-    switch (s->kind) {
-    case DX_STREAM_TEXT: return a->kind == DX_STREAM_BINARY ? DX_STREAM_TYPE : DX_STREAM_OK;
-    case DX_STREAM_JSON:
-        if (a->kind == DX_STREAM_BINARY)
-            return DX_STREAM_TYPE;
-        return all_json(a) ? DX_STREAM_OK : DX_STREAM_BAD_JSON;
-    case DX_STREAM_BINARY:
-    case DX_STREAM_UNDECIDED: return DX_STREAM_OK;
-    }
-    dx_unreachable("dx_stream_kind outside its enum");
+    dx_stream_wait(s, entry->post);
+    dx_kept_load(s);
+    return false;
 }
 
-/* There is room for all of them. */
-static void append_all(dx_stream *s, dx_append *a)
+bool dx_home_enter(dx_hub *hub, const dx_entry *entry, dx_entered *ret)
 {
-    uint64_t now_ms = dx_loop_now_ms(s->hub->loop);
+    dx_stream *s = dx_home_find(hub, entry->path);
 
-    for (size_t i = 0; i < a->count; i++) {
-        dx_message *message = a->messages[i];
-        message->kind = (uint8_t)s->kind;
-        dx_message_ref(message); /* the log may trim what it has just taken */
-        dx_log_append(&s->log, message, now_ms, &s->ns->retention);
-        a->messages[i] = NULL;
-        for (dx_list *l = s->links.next; l != &s->links; l = l->next) {
-            dx_link *link = DX_CONTAINER(l, dx_link, link);
-            if (link->worker == s->hub)
-                dx_topic_deliver(link->topic, message);
-            else if (link->sent + 1 == message->sequence && dx_batch_add(&link->queued, message))
-                link->sent = message->sequence;
-        }
-        dx_message_unref(message);
-    }
-    dx_task_queue(s->hub->loop, &s->send);
-    a->next = (dx_offset){s->epoch, s->log.tail};
-}
-
-static dx_stream_status append(dx_hub *hub, dx_append *a)
-{
-    dx_stream *s = dx_home_find(hub, a->path);
-
+    *ret = (dx_entered){.status = hub->is_ended ? DX_STREAM_ENDED : DX_STREAM_OK};
     if (hub->is_ended)
-        return DX_STREAM_ENDED;
+        return true;
+    if (s == NULL && dx_kept_is_for(hub, entry->ns) && (s = begin_kept(hub, entry)) == NULL) {
+        ret->status = DX_STREAM_FULL;
+        return true;
+    }
     if (s == NULL)
-        s = stream_new(hub, a->ns, a->path);
-    if (s == NULL)
-        return DX_STREAM_FULL;
-    if (!dx_log_reserve(&s->log, a->count, &s->ns->retention))
-        return DX_STREAM_MEMORY;
-    dx_stream_status status = check_type(s, a);
-    if (status == DX_STREAM_OK)
-        append_all(s, a);
-    return status;
+        return true;
+    if (s->ns == &dx_kept_unknown_ns)
+        s->ns = entry->ns;
+    if (must_wait(s, entry)) {
+        dx_stream_wait(s, entry->post);
+        return false;
+    }
+    if (s->kept && dx_kept_is_unknown(s))
+        return enter_unknown(s, entry, ret);
+    if (s->kept)
+        s->kept->seen_ms = dx_loop_now_ms(hub->loop);
+    if (!end_expired(&s, entry))
+        return false;
+    if (s)
+        s->resumed = NULL;
+    ret->stream = s;
+    return true;
 }
 
-void dx_home_append(dx_hub *hub, dx_append *a)
+static dx_post *take_waiting(dx_stream *s)
 {
-    dx_assert(a->count > 0);
-    a->status = append(hub, a);
-    for (size_t i = 0; i < a->count; i++)
-        dx_message_unref(a->messages[i]);
+    dx_post *first = s->waiting->next;
+
+    if (first == s->waiting)
+        s->waiting = NULL;
+    else
+        s->waiting->next = first->next;
+    return first;
+}
+
+void dx_stream_resume(dx_stream *s)
+{
+    s->pins++;
+    while (s->waiting && (s->state == DX_HOME_READY || s->hub->is_ended)) {
+        dx_post *post = take_waiting(s);
+        s->resumed = post;
+        post->run(post);
+        s->resumed = NULL;
+        if (s->waiting && s->waiting->next == post)
+            break; /* it waits for something else */
+    }
+    s->pins--;
+    dx_stream_free_if_unused(s);
+}
+
+/* ---- answers ---------------------------------------------------------------------------------- */
+
+static void on_append_answer(dx_post *post)
+{
+    dx_append *append = DX_CONTAINER(post, dx_append, post);
+    append->done(append);
+}
+
+static void on_create_answer(dx_post *post)
+{
+    dx_create *create = DX_CONTAINER(post, dx_create, post);
+    create->done(create);
+}
+
+static void on_delete_answer(dx_post *post)
+{
+    dx_delete *op = DX_CONTAINER(post, dx_delete, post);
+    op->done(op);
+}
+
+static void on_read_answer(dx_post *post)
+{
+    dx_read *read = DX_CONTAINER(post, dx_read, post);
+    read->done(read);
+}
+
+static void answer(dx_hub *home, dx_hub *from, dx_post *post, void (*run)(dx_post *post))
+{
+    post->run = run;
+    if (home == from)
+        run(post);
+    else
+        dx_hub_send(home, from, post);
+}
+
+static void release_all(dx_message **messages, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        dx_message_unref(messages[i]);
+}
+
+void dx_home_answer_append(dx_hub *hub, dx_append *a)
+{
+    release_all(a->messages, a->count);
+    answer(hub, a->from, &a->post, on_append_answer);
+}
+
+void dx_home_answer_create(dx_hub *hub, dx_create *c)
+{
+    release_all(c->messages, c->count);
+    answer(hub, c->from, &c->post, on_create_answer);
+}
+
+void dx_home_answer_delete(dx_hub *hub, dx_delete *op)
+{
+    answer(hub, op->from, &op->post, on_delete_answer);
+}
+
+void dx_home_answer_read(dx_hub *hub, dx_read *r)
+{
+    answer(hub, r->from, &r->post, on_read_answer);
+}
+
+/* ---- deleting --------------------------------------------------------------------------------- */
+
+void dx_stream_delete_now(dx_stream *s)
+{
+    dx_fork *fork = s->fork;
+    uint32_t forks_count = s->forks_count;
+    uint64_t identity = s->identity;
+
+    dx_stream_end_links(s, DX_STREAM_END_DELETED);
+    dx_presence_drop(s->hub, dx_stream_path(s));
+    s->fork = NULL;
+    dx_stream_reset(s);
+    if (forks_count > 0) { /* the name stays taken; forks have their messages themselves */
+        s->is_made = s->is_deleted = true;
+        s->forks_count = forks_count;
+        s->identity = identity;
+        s->fork = fork;
+        return;
+    }
+    dx_fork_give_back(s->hub, &fork);
+    dx_stream_free_if_unused(s);
+}
+
+void dx_home_delete(dx_hub *hub, dx_delete *op)
+{
+    dx_entered in;
+    dx_entry entry = {.ns = op->ns, .path = op->path, .post = &op->post, .is_exclusive = true};
+
+    if (!dx_home_enter(hub, &entry, &in))
+        return;
+    dx_stream *s = in.stream;
+    op->status = in.status != DX_STREAM_OK  ? in.status
+                 : s == NULL || !s->is_made ? DX_STREAM_NOT_FOUND
+                 : s->is_deleted            ? DX_STREAM_DELETED
+                                            : DX_STREAM_OK;
+    if (op->status == DX_STREAM_OK && s->kept) {
+        dx_kept_delete(s, op);
+        return;
+    }
+    if (op->status == DX_STREAM_OK)
+        dx_stream_delete_now(s);
+    else if (s)
+        dx_stream_free_if_unused(s);
+    dx_home_answer_delete(hub, op);
 }
 
 /* ---- reading ---------------------------------------------------------------------------------- */
 
-static void fill_info(const dx_stream *s, dx_stream_info *info)
+dx_stream_status dx_stream_take_page(const dx_stream *s, dx_read *r, uint64_t first)
 {
-    info->epoch = s->epoch;
-    info->first = dx_log_first(&s->log);
-    info->tail = s->log.tail;
-    info->kind = s->kind;
-    info->type_size = s->type_size;
-    dx_copy(info->type, s->type, s->type_size);
-}
-
-/* The sequence to read first, and whether the position is one of this log. */
-static dx_stream_status resolve(const dx_stream *s, const dx_position *position, uint64_t *start)
-{
-    switch (position->kind) {
-    case DX_OFFSET_START: *start = dx_log_first(&s->log); return DX_STREAM_OK;
-    case DX_OFFSET_NOW: *start = s->log.tail + 1; return DX_STREAM_OK;
-    case DX_OFFSET_BAD: return DX_STREAM_FUTURE;
-    case DX_OFFSET_AT: break;
-    }
-    *start = position->at.sequence + 1;
-    if (position->at.epoch != s->epoch)
-        return DX_STREAM_GONE;
-    if (position->at.sequence > s->log.tail)
-        return DX_STREAM_FUTURE;
-    return *start < dx_log_first(&s->log) ? DX_STREAM_GONE : DX_STREAM_OK;
-}
-
-static dx_stream_status take_page(const dx_stream *s, dx_read *r)
-{
-    uint64_t first = r->start > dx_log_first(&s->log) ? r->start : dx_log_first(&s->log);
     uint64_t left = first <= s->log.tail ? s->log.tail + 1 - first : 0;
     size_t count = (size_t)dx_min_u64(left, r->count_max), bytes = 0;
 
+    r->next = dx_stream_offset(s, first - 1);
     if (count == 0)
         return r->status;
     r->messages = malloc(count * sizeof(dx_message *));
@@ -307,66 +290,97 @@ static dx_stream_status take_page(const dx_stream *s, dx_read *r)
             break;
         bytes += message->size;
         r->messages[r->count++] = dx_message_ref(message);
+        r->next = (dx_offset){message->epoch, message->sequence};
     }
     return r->status;
 }
 
+/* True: the store reads it, and answers later. */
+static bool read_from(dx_stream *s, dx_read *r)
+{
+    uint64_t start = 0;
+
+    if (s->is_deleted) {
+        r->status = DX_STREAM_DELETED;
+        return false;
+    }
+    if (s->kept == NULL)
+        dx_log_trim(&s->log, dx_home_wall_ms(s->hub), &s->ns->retention);
+    if (r->is_touch)
+        dx_stream_use(s);
+    dx_stream_fill_info(s, &r->info);
+    r->status = dx_stream_resolve(s, r, &start, &r->lost);
+    if (r->status == DX_STREAM_FUTURE || (r->status == DX_STREAM_GONE && r->lost == 0))
+        return false;
+    start += r->lost;
+    if (s->kept && start < dx_log_first(&s->log) && start <= s->log.tail && r->count_max > 0)
+        return dx_kept_read(s, r, start);
+    r->status = dx_stream_take_page(s, r, start);
+    return false;
+}
+
+/* One that is only waited for reads as empty. */
+static bool is_readable(const dx_stream *s)
+{
+    return s->is_made || !dx_list_is_empty(&s->links);
+}
+
 void dx_home_read(dx_hub *hub, dx_read *r)
 {
-    dx_stream *s = dx_home_find(hub, r->path);
+    dx_entered in;
+    dx_entry entry = {.ns = r->ns, .path = r->path, .post = &r->post, .is_read = true};
 
     r->count = 0;
     r->messages = NULL;
-    r->status = hub->is_ended ? DX_STREAM_ENDED : DX_STREAM_NOT_FOUND;
-    if (s == NULL || hub->is_ended)
+    r->lost = 0;
+    if (!dx_home_enter(hub, &entry, &in))
         return;
-    dx_log_trim(&s->log, dx_loop_now_ms(hub->loop), &s->ns->retention);
-    fill_info(s, &r->info);
-    r->status = resolve(s, &r->position, &r->start);
-    if (r->status == DX_STREAM_OK ||
-        (r->status == DX_STREAM_GONE && r->position.at.epoch == s->epoch))
-        r->status = take_page(s, r);
+    r->status = in.status != DX_STREAM_OK ? in.status : DX_STREAM_NOT_FOUND;
+    if (in.stream && is_readable(in.stream) && read_from(in.stream, r))
+        return;
+    if (in.stream)
+        dx_stream_free_if_unused(in.stream);
+    dx_home_answer_read(hub, r);
 }
 
-/* ---- links ------------------------------------------------------------------------------------ */
+/* ---- in the background ------------------------------------------------------------------------ */
 
-void dx_home_subscribe(dx_hub *hub, dx_link *link)
+void dx_home_sweep(dx_hub *hub)
 {
-    dx_bytes path = link->topic->node.key; /* constant for the topic's life */
-    dx_stream *s = dx_home_find(hub, path);
+    size_t count = dx_min_size(SWEEP_COUNT, hub->streams.count);
 
-    if (s == NULL && !hub->is_ended)
-        s = stream_new(hub, link->topic->ns, path);
-    link->err = hub->is_ended ? DX_ERR_CLOSED : s ? DX_OK : DX_ERR_MEMORY;
-    if (link->err != DX_OK)
-        return;
-    link->stream = s;
-    link->sent = s->log.tail;
-    link->epoch = s->epoch;
-    link->next = s->log.tail + 1;
-    dx_list_append(&s->links, &link->link);
+    while (count-- > 0 && !dx_list_is_empty(&hub->sweep)) {
+        dx_list *first = dx_list_take_first(&hub->sweep);
+        dx_stream *s = DX_CONTAINER(first, dx_stream, swept);
+        dx_list_append(&hub->sweep, first);
+        dx_rules_sweep(s);
+        if (s->kept) {
+            dx_kept_sweep(s);
+        } else if (s->is_made && !s->is_deleted && dx_stream_is_expired(s)) {
+            dx_stream_delete_now(s);
+        } else {
+            dx_log_trim(&s->log, dx_home_wall_ms(hub), &s->ns->retention);
+            dx_stream_free_if_unused(s);
+        }
+    }
 }
 
-void dx_home_leave(dx_hub *hub, dx_link *link)
+/* What was appended in this turn is still given to the store. */
+void dx_home_end(dx_hub *hub)
 {
-    dx_stream *s = link->stream;
-
-    (void)hub;
-    link->stream = NULL;
-    dx_batch_clear(&link->queued);
-    if (s == NULL)
-        return;
-    dx_list_remove(&link->link);
-    stream_free_if_unused(s);
+    for (dx_list *l = hub->sweep.next; l != &hub->sweep; l = l->next) {
+        dx_stream *s = DX_CONTAINER(l, dx_stream, swept);
+        dx_task_clear(&s->send);
+        s->pins++;
+        if (s->kept)
+            dx_kept_submit(s);
+        s->pins--;
+    }
 }
 
-void dx_home_on_ack(dx_post *post)
+void dx_home_free(dx_hub *hub)
 {
-    dx_link *link = DX_CONTAINER(post, dx_link, post);
-
-    link->is_out = false;
-    if (link->is_leaving)
-        dx_hub_send(link->home, link->worker, &link->leave_post);
-    else if (link->stream && !link->home->is_ended)
-        send_batch(link);
+    while (!dx_list_is_empty(&hub->sweep))
+        dx_stream_free(DX_CONTAINER(hub->sweep.next, dx_stream, swept));
+    dx_map_deinit(&hub->streams);
 }

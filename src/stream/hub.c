@@ -74,20 +74,21 @@ static dx_hub *home_of(dx_hub *hub, dx_bytes path)
     return &hub->all->hubs[dx_streams_home(hub->all, path)];
 }
 
-static void on_append_answer(dx_post *post)
+/* At the stream's home, which answers where the operation came from. */
+static void at_home(dx_hub *hub, dx_bytes path, dx_post *post)
 {
-    dx_append *append = DX_CONTAINER(post, dx_append, post);
-    append->done(append);
+    dx_hub *home = home_of(hub, path);
+
+    if (home == hub)
+        post->run(post);
+    else
+        dx_hub_send(hub, home, post);
 }
 
-static void on_append_post(dx_post *post)
+static void on_append(dx_post *post)
 {
     dx_append *append = DX_CONTAINER(post, dx_append, post);
-    dx_hub *home = home_of(append->from, append->path);
-
-    dx_home_append(home, append);
-    post->run = on_append_answer;
-    dx_hub_send(home, append->from, post);
+    dx_home_append(home_of(append->from, append->path), append);
 }
 
 void dx_hub_append(dx_hub *hub, dx_append *append)
@@ -95,44 +96,52 @@ void dx_hub_append(dx_hub *hub, dx_append *append)
     dx_hub *home = home_of(hub, append->path);
 
     append->from = hub;
-    if (home == hub) {
-        dx_home_append(hub, append);
-        append->done(append);
-        return;
-    }
-    append->post.run = on_append_post;
-    dx_hub_send(hub, home, &append->post);
-}
-
-static void on_foreign_append(dx_post *post)
-{
-    dx_append *append = DX_CONTAINER(post, dx_append, post);
-
-    dx_home_append(append->from, append);
-    append->done(append);
+    append->post.run = on_append;
+    if (home == hub)
+        dx_home_append(hub, append); /* the path is not hashed again */
+    else
+        dx_hub_send(hub, home, &append->post);
 }
 
 dx_err dx_streams_append(dx_streams *streams, dx_append *append)
 {
     append->from = &streams->hubs[dx_streams_home(streams, append->path)];
-    append->post.run = on_foreign_append;
+    append->post.run = on_append;
     return dx_loop_post(append->from->loop, &append->post);
 }
 
-static void on_read_answer(dx_post *post)
+static void on_create(dx_post *post)
 {
-    dx_read *read = DX_CONTAINER(post, dx_read, post);
-    read->done(read);
+    dx_create *create = DX_CONTAINER(post, dx_create, post);
+    dx_home_create(home_of(create->from, create->path), create);
 }
 
-static void on_read_post(dx_post *post)
+void dx_hub_create(dx_hub *hub, dx_create *create)
+{
+    create->from = hub;
+    create->work = NULL;
+    create->is_new = false;
+    create->post.run = on_create;
+    at_home(hub, create->path, &create->post);
+}
+
+static void on_delete(dx_post *post)
+{
+    dx_delete *op = DX_CONTAINER(post, dx_delete, post);
+    dx_home_delete(home_of(op->from, op->path), op);
+}
+
+void dx_hub_delete(dx_hub *hub, dx_delete *op)
+{
+    op->from = hub;
+    op->post.run = on_delete;
+    at_home(hub, op->path, &op->post);
+}
+
+static void on_read(dx_post *post)
 {
     dx_read *read = DX_CONTAINER(post, dx_read, post);
-    dx_hub *home = home_of(read->from, read->path);
-
-    dx_home_read(home, read);
-    post->run = on_read_answer;
-    dx_hub_send(home, read->from, post);
+    dx_home_read(home_of(read->from, read->path), read);
 }
 
 void dx_hub_read(dx_hub *hub, dx_read *read)
@@ -142,13 +151,11 @@ void dx_hub_read(dx_hub *hub, dx_read *read)
     read->from = hub;
     read->messages = NULL;
     read->count = 0;
-    if (home == hub) {
+    read->post.run = on_read;
+    if (home == hub)
         dx_home_read(hub, read);
-        read->done(read);
-        return;
-    }
-    read->post.run = on_read_post;
-    dx_hub_send(hub, home, &read->post);
+    else
+        dx_hub_send(hub, home, &read->post);
 }
 
 void dx_read_release(dx_read *read)
@@ -170,19 +177,22 @@ static void on_sweep(dx_timer *timer)
     dx_timer_set(hub->loop, timer, SWEEP_MS);
 }
 
-dx_err dx_streams_new(uint32_t count, dx_streams **ret)
+dx_err dx_streams_new(uint32_t count, dx_store *store, dx_streams **ret)
 {
     dx_streams *streams = calloc(1, sizeof *streams + count * sizeof(dx_hub));
 
     if (streams == NULL)
         return DX_ERR_MEMORY;
     streams->count = count;
+    streams->store = store;
     dx_random_fill(streams->seed, sizeof streams->seed);
     for (uint32_t i = 0; i < count; i++) {
         dx_hub *hub = &streams->hubs[i];
         hub->all = streams;
         hub->index = i;
         dx_list_init(&hub->sweep);
+        dx_list_init(&hub->unmapped);
+        dx_presence_init(hub);
         dx_map_init(&hub->streams, streams->seed);
         dx_map_init(&hub->topics, streams->seed);
         dx_timer_init(&hub->sweep_timer, on_sweep);
@@ -209,13 +219,9 @@ void dx_hub_end(dx_hub *hub)
     hub->is_ended = true;
     dx_timer_clear(&hub->sweep_timer);
     dx_timer_clear(&hub->retry_timer);
-    for (dx_list *l = hub->sweep.next; l != &hub->sweep; l = l->next)
-        dx_task_clear(&DX_CONTAINER(l, dx_stream, swept)->send);
-    for (dx_map_node *n = dx_map_next(&hub->topics, NULL); n; n = dx_map_next(&hub->topics, n)) {
-        dx_topic *topic = DX_CONTAINER(n, dx_topic, node);
-        for (dx_list *l = topic->feeds.next; l != &topic->feeds; l = l->next)
-            dx_task_clear(&DX_CONTAINER(l, dx_feed, link)->flush);
-    }
+    dx_home_end(hub);
+    dx_topics_end(hub);
+    dx_presence_end(hub);
 }
 
 /* What the workers still had to tell each other, when there are no loops any more. True: something. */
@@ -241,7 +247,10 @@ void dx_streams_free(dx_streams *streams)
         continue;
     for (uint32_t i = 0; i < streams->count; i++)
         dx_topics_free(&streams->hubs[i]);
+    while (run_backlogs(streams))
+        continue;
     for (uint32_t i = 0; i < streams->count; i++) {
+        dx_presence_free(&streams->hubs[i]);
         dx_home_free(&streams->hubs[i]);
         free(streams->hubs[i].backlog);
     }

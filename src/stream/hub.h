@@ -18,12 +18,26 @@ enum { DX_PATH_BYTES_MAX = 1024, DX_TYPE_BYTES_MAX = 255 };
 
 typedef struct dx_hub dx_hub;
 typedef struct dx_streams dx_streams;
+typedef struct dx_store dx_store; /* store.h */
 
-/* A URL prefix with policy. */
+typedef enum dx_creation { DX_CREATE_ON_USE, DX_CREATE_BY_PUT } dx_creation;
+
+/* What an acknowledged message survives. */
+typedef enum dx_durability {
+    DX_DURABILITY_MEMORY, /* nothing: it is in this process */
+    DX_DURABILITY_DISK, /* this process, the kernel, power: it was flushed to this machine's disk */
+    DX_DURABILITY_QUORUM, /* one machine: most of several have it */
+} dx_durability;
+
+/* A URL prefix with policy. Constant while the server runs. */
 typedef struct dx_namespace {
     const char *prefix; /* "/live/" */
+    dx_creation creation;
+    dx_durability durability;
     dx_retention retention;
     uint32_t message_bytes_max;
+    uint32_t append_rate_max; /* messages a second and stream, a burst of as many; 0: no bound */
+    const char *type;         /* the content type of all its streams; NULL: each has its own */
 } dx_namespace;
 
 /* How a stream's messages are to be taken; fixed by the first message. */
@@ -37,21 +51,52 @@ typedef enum dx_stream_kind {
 typedef enum dx_stream_status {
     DX_STREAM_OK,
     DX_STREAM_NOT_FOUND,
-    DX_STREAM_TYPE,   /* the stream has another content type */
+    DX_STREAM_DELETED,  /* it was deleted, and forks still need what it holds: its name is taken */
+    DX_STREAM_CONFLICT, /* create: there is one that differs from what was asked for */
+    DX_STREAM_CLOSED,   /* append: it was closed, `next` is its end */
+    DX_STREAM_TYPE,     /* the stream has another content type */
     DX_STREAM_BAD_JSON, /* a JSON stream, and the message is not JSON */
-    DX_STREAM_GONE,   /* the position is not in this log any more: trimmed, or of another epoch */
+    DX_STREAM_SEQUENCE, /* append: Stream-Seq is not above the last one */
+    DX_STREAM_MISMATCH, /* append: the tail is not where If-Match expects it; `next` is where it is */
+    DX_STREAM_PRODUCER_STALE,   /* append: the producer has a newer epoch: rules->answer_epoch */
+    DX_STREAM_PRODUCER_START,   /* append: a new epoch begins with sequence 0 */
+    DX_STREAM_PRODUCER_GAP,     /* append: rules->answer_sequence was expected */
+    DX_STREAM_KEY_REUSED,       /* append: Idempotency-Key was used for other messages */
+    DX_STREAM_SOURCE_NOT_FOUND, /* create: of a fork */
+    DX_STREAM_SOURCE_DELETED,
+    DX_STREAM_SOURCE_TYPE,
+    DX_STREAM_SOURCE_OFFSET, /* create: the fork's position is not in its source */
+    DX_STREAM_GONE,   /* the position is not in this log any more: trimmed, or of another life */
     DX_STREAM_FUTURE, /* the position is behind the tail: nobody gave it out */
+    DX_STREAM_RATE,   /* append: above ns->append_rate_max; retry_ms says when to try again */
     DX_STREAM_FULL,   /* no more streams can be made */
     DX_STREAM_MEMORY,
+    DX_STREAM_STORE, /* the store failed: what became of an append is not known */
     DX_STREAM_ENDED, /* the home's hub has ended */
 } dx_stream_status;
 
+/* How long a stream lives. */
+typedef enum dx_lifetime_kind {
+    DX_LIFETIME_FOR_EVER,
+    DX_LIFETIME_IDLE, /* Stream-TTL: since it was last read or written; not while somebody subscribes */
+    DX_LIFETIME_UNTIL /* Stream-Expires-At */
+} dx_lifetime_kind;
+
+typedef struct dx_lifetime {
+    dx_lifetime_kind kind;
+    uint64_t idle_s;
+    uint64_t until_ms; /* wall clock, since 1970 */
+} dx_lifetime;
+
 /* What is known of a stream at some moment. */
 typedef struct dx_stream_info {
-    uint64_t epoch;
-    uint64_t first; /* oldest retained sequence, tail + 1 if none */
-    uint64_t tail;  /* newest */
+    dx_offset start; /* the position before the oldest retained message; `tail` if there is none */
+    dx_offset tail;  /* behind the newest */
+    dx_lifetime lifetime;
+    uint64_t identity; /* no two streams have the same, whatever their path */
+    uint32_t subscribers_count;
     dx_stream_kind kind;
+    bool is_closed;
     uint8_t type_size;
     char type[DX_TYPE_BYTES_MAX];
 } dx_stream_info;
@@ -61,6 +106,23 @@ static inline dx_bytes dx_stream_info_type(const dx_stream_info *info)
     return (dx_bytes){(const uint8_t *)info->type, info->type_size};
 }
 
+/* What must hold for an append beyond its content, and what was found. Zero where not asked for. */
+typedef struct dx_append_rules {
+    dx_bytes sequence;          /* Stream-Seq: above the last one in byte order; size 0: none */
+    dx_bytes producer;          /* Producer-Id; size 0: none */
+    uint64_t producer_epoch;    /* Producer-Epoch, */
+    uint64_t producer_sequence; /* and Producer-Seq */
+    dx_bytes key;               /* Idempotency-Key; size 0: none */
+    bool has_expected;
+    dx_offset expected; /* If-Match: the tail must be here */
+    bool is_closing;    /* Stream-Closed: the last append; it may be of no messages */
+    /* set with `status` */
+    bool is_duplicate;     /* OK: it was appended before; `next` is as it was answered then, for a
+                                 producer the tail */
+    uint64_t answer_epoch; /* of the producer: its epoch, */
+    uint64_t answer_sequence; /* and the highest sequence taken; on PRODUCER_GAP the one expected */
+} dx_append_rules;
+
 /* Appends messages as one: all or none, consecutive. */
 typedef struct dx_append dx_append;
 struct dx_append {
@@ -68,12 +130,16 @@ struct dx_append {
     dx_bytes path; /* borrowed until done, as all below */
     dx_bytes type; /* Content-Type; empty: by kind, and any text fits a binary stream */
     dx_stream_kind kind;
-    dx_message **messages; /* references taken; the array is borrowed */
-    size_t count;          /* 1 or more */
+    dx_message **messages;  /* references taken; the array is borrowed */
+    size_t count;           /* 1 or more; 0 is allowed with rules->is_closing */
+    dx_append_rules *rules; /* NULL: none */
     /* On the worker that asked; may be called before dx_hub_append returns. */
     void (*done)(dx_append *append);
     dx_stream_status status;
-    dx_offset next;             /* the position behind the last message */
+    bool is_closed; /* the stream is, now */
+    dx_offset next; /* the position behind the last message; on CLOSED and MISMATCH the tail */
+    uint32_t subscribers_count; /* if OK: on all workers, as of the moment */
+    uint32_t retry_ms;          /* on RATE */
     /* private */
     dx_post post;
     dx_hub *from;
@@ -85,27 +151,78 @@ typedef struct dx_position {
     dx_offset at;
 } dx_position;
 
+/* Makes a stream, or finds that it is there as asked for. */
+typedef struct dx_create dx_create;
+struct dx_create {
+    const dx_namespace *ns;
+    dx_bytes path; /* borrowed until done, as all below */
+    dx_bytes type; /* Content-Type; empty: application/octet-stream, or that of the fork's source */
+    dx_stream_kind kind;
+    dx_message **messages; /* its first ones; references taken; the array is borrowed */
+    size_t count;          /* 0 or more */
+    bool is_closed;
+    dx_lifetime lifetime;
+    /* A fork: has the messages of `source` up to fork_at, and fork_more of what follows it: messages of a
+     * JSON stream, bytes of any other. */
+    bool is_fork;
+    dx_bytes source; /* path */
+    const dx_namespace *source_ns;
+    dx_position fork_at; /* NOW: the tail */
+    uint64_t fork_more;
+    void (*done)(dx_create *create); /* as for dx_append */
+    dx_stream_status status;
+    bool is_new;         /* OK: it was not there before */
+    dx_stream_info info; /* if OK */
+    /* private */
+    dx_post post;
+    dx_hub *from;
+    void *work;
+};
+
+/* Deletes a stream with all it holds; what forks need of it stays until they are gone. */
+typedef struct dx_delete dx_delete;
+struct dx_delete {
+    const dx_namespace *ns;
+    dx_bytes path;               /* borrowed until done */
+    void (*done)(dx_delete *op); /* as for dx_append */
+    dx_stream_status status;     /* OK, NOT_FOUND, DELETED, STORE, MEMORY, ENDED */
+    /* private */
+    dx_post post;
+    dx_hub *from;
+};
+
 /* Reads messages from a position on. */
 typedef struct dx_read dx_read;
 struct dx_read {
     const dx_namespace *ns;
     dx_bytes path;
     dx_position position;
-    size_t count_max, bytes_max; /* at least one message is given if there is one and count_max > 0 */
+    uint64_t last; /* not 0: the last so many messages, whatever `position` is */
+    uint64_t
+        identity; /* not 0: of the stream that is meant (dx_stream_info); another one has no part of it
+                          (GONE, lost 0). The epoch of an AT position is not looked at then */
+    bool is_touch; /* counts as a use of the stream (dx_lifetime) */
+    size_t count_max,
+        bytes_max; /* at least one message is given if there is one and count_max > 0 */
     void (*done)(dx_read *read);
     dx_stream_status status; /* GONE comes with the messages that are left all the same */
-    dx_stream_info info;     /* unless NOT_FOUND */
-    uint64_t start;          /* sequence that was to be read first */
-    dx_message **messages;   /* references, and the array: released by dx_read_release */
+    dx_stream_info info;     /* if OK or GONE */
+    dx_offset next;          /* if OK: the position behind what was given: to read on from */
+    uint64_t lost; /* on GONE: messages between the position and the first one left; 0: unknown,
+                                the position is of another life of this stream */
+    dx_message **messages; /* references, and the array: released by dx_read_release */
     size_t count;
     /* private */
     dx_post post;
     dx_hub *from;
-    void *owner;
+    void *owner, *work;
 };
 
-/* The streams of a server: `count` hubs, to be begun each on its worker. */
-DX_MUST_USE dx_err dx_streams_new(uint32_t count, dx_streams **ret);
+/* The streams of a server: `count` hubs, to be begun each on its worker.
+ * store: where namespaces keep streams that are more durable than memory; NULL if there are none. To be
+ * freed (store->ops->free) after the workers were joined, before their loops and the streams are: then all
+ * that was under way is answered. */
+DX_MUST_USE dx_err dx_streams_new(uint32_t count, dx_store *store, dx_streams **ret);
 /* After the workers' threads have ended and their loops were freed: what was still under way between hubs
  * is answered here. NULL is allowed. */
 void dx_streams_free(dx_streams *streams);
@@ -121,6 +238,8 @@ void dx_hub_append(dx_hub *hub, dx_append *append);
 /* The same from any thread: `done` is called on the home worker. Errors: DX_ERR_BUSY. */
 DX_MUST_USE dx_err dx_streams_append(dx_streams *streams, dx_append *append);
 
+void dx_hub_create(dx_hub *hub, dx_create *create);
+void dx_hub_delete(dx_hub *hub, dx_delete *op);
 void dx_hub_read(dx_hub *hub, dx_read *read);
 void dx_read_release(dx_read *read);
 
@@ -134,31 +253,54 @@ typedef struct dx_watch dx_watch;
 struct dx_watch {
     dx_list link;
     dx_topic *topic;
-    /* The stream is delivered from here on. DX_ERR_MEMORY, DX_ERR_CLOSED: it is not; end the watch. May be called before
-     * dx_hub_watch returns. */
-    void (*ready)(dx_watch *watch, dx_err err);
+    /* OK: the stream is delivered from here on. Else it is not (NOT_FOUND, DELETED, FULL, MEMORY, STORE,
+     * ENDED): end the watch. May be called before dx_hub_watch returns. */
+    void (*ready)(dx_watch *watch, dx_stream_status status);
 };
 
 /* Errors: DX_ERR_MEMORY; `ready` is not called then. */
-DX_MUST_USE dx_err dx_hub_watch(dx_hub *hub, const dx_namespace *ns, dx_bytes path, dx_watch *watch);
+DX_MUST_USE dx_err dx_hub_watch(dx_hub *hub, const dx_namespace *ns, dx_bytes path,
+                                dx_watch *watch);
 /* Before `ready`, that is not called any more. */
 void dx_watch_end(dx_watch *watch);
 /* A watch that is ready may be forgotten instead of ended; this ends it then. The subscriber must have
  * been ended. */
 void dx_topic_release(dx_topic *topic);
 
-/* As of the moment: next_sequence is of what this worker was not given yet. */
-uint64_t dx_topic_epoch(const dx_topic *topic);
+/* As of the moment: `next` is the sequence of what this worker was not given yet, `tail` the position
+ * before it. */
 uint64_t dx_topic_next(const dx_topic *topic);
+dx_offset dx_topic_tail(const dx_topic *topic);
+/* NONE while it goes on. */
+dx_stream_end dx_topic_end(const dx_topic *topic);
 dx_bytes dx_topic_path(const dx_topic *topic); /* a view for the topic's life */
 const dx_namespace *dx_topic_namespace(const dx_topic *topic);
 
-/* Begins to deliver what follows `next - 1` to `sub`, encoded by `encoding`: first from the log, then
- * live. origin: see dx_origin_new; 0 to get everything.
+/* What a subscriber asks for. */
+typedef struct dx_subscription {
+    const dx_encoding *encoding;
+    uint32_t variant;
+    uint64_t next;   /* sequence to begin with */
+    uint64_t origin; /* see dx_origin_new; 0 to get everything */
+    dx_on_slow on_slow;
+} dx_subscription;
+
+/* Begins to deliver to `sub`: first from the log, then live.
  * Errors: DX_ERR_MEMORY. */
 DX_MUST_USE dx_err dx_subscriber_start(dx_subscriber *sub, dx_topic *topic,
-                                       const dx_encoding *encoding, uint32_t variant, uint64_t next,
-                                       uint64_t origin);
+                                       const dx_subscription *subscription);
+
+/* Waits for one thing to happen to a stream: embedded in the door's object, which watches the topic. */
+typedef struct dx_waiter {
+    dx_list link; /* in topic->waiters */
+    /* Something was delivered here, or the stream has ended: at the end of that turn, once. */
+    void (*woken)(struct dx_waiter *waiter);
+} dx_waiter;
+
+void dx_topic_wait(dx_topic *topic, dx_waiter *waiter);
+/* Does nothing for one that does not wait (but was initialised by zeros or dx_topic_wait). */
+void dx_waiter_end(dx_waiter *waiter);
+
 /* What was given is sent: goes on catching up. Does nothing for a live one. */
 void dx_subscriber_continue(dx_subscriber *sub);
 /* Nothing is called any more; what is in flight still refers to the feed. */

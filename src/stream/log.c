@@ -33,8 +33,9 @@ bool dx_log_reserve(dx_log_ring *log, size_t count, const dx_retention *retentio
     return true;
 }
 
-static void drop_first(dx_log_ring *log)
+void dx_log_drop_first(dx_log_ring *log)
 {
+    dx_assert(log->count > 0);
     dx_message *first = *slot_of(log, dx_log_first(log));
 
     log->count--;
@@ -42,25 +43,46 @@ static void drop_first(dx_log_ring *log)
     dx_message_unref(first);
 }
 
+/* The clock may have been set back since. */
+static bool is_older(uint64_t time_ms, uint64_t now_ms, uint64_t age_ms)
+{
+    return now_ms > time_ms && now_ms - time_ms > age_ms;
+}
+
 void dx_log_trim(dx_log_ring *log, uint64_t now_ms, const dx_retention *retention)
 {
-    while (log->count > retention->count_max || (log->count > 1 && log->bytes > retention->bytes_max))
-        drop_first(log);
+    while (log->count > retention->count_max ||
+           (log->count > 1 && log->bytes > retention->bytes_max))
+        dx_log_drop_first(log);
     while (log->count > 0 &&
-           now_ms - (*slot_of(log, dx_log_first(log)))->time_ms > retention->age_ms_max)
-        drop_first(log);
+           is_older((*slot_of(log, dx_log_first(log)))->time_ms, now_ms, retention->age_ms_max))
+        dx_log_drop_first(log);
+}
+
+void dx_log_push(dx_log_ring *log, dx_message *message)
+{
+    dx_assert(log->count < log->capacity && message->sequence == log->tail + 1);
+    log->tail++;
+    *slot_of(log, log->tail) = message;
+    log->count++;
+    log->bytes += message->size;
+    log->time_ms = message->time_ms;
 }
 
 void dx_log_append(dx_log_ring *log, dx_message *message, uint64_t now_ms,
                    const dx_retention *retention)
 {
-    dx_assert(log->count < log->capacity);
-    message->sequence = ++log->tail;
-    message->time_ms = now_ms;
-    *slot_of(log, log->tail) = message;
-    log->count++;
-    log->bytes += message->size;
+    message->sequence = log->tail + 1;
+    message->time_ms = now_ms > log->time_ms ? now_ms : log->time_ms;
+    dx_log_push(log, message);
     dx_log_trim(log, now_ms, retention);
+}
+
+void dx_log_reset(dx_log_ring *log, uint64_t tail)
+{
+    while (log->count > 0)
+        dx_log_drop_first(log);
+    log->tail = tail;
 }
 
 dx_message *dx_log_at(const dx_log_ring *log, uint64_t sequence)
@@ -71,8 +93,7 @@ dx_message *dx_log_at(const dx_log_ring *log, uint64_t sequence)
 
 void dx_log_deinit(dx_log_ring *log)
 {
-    while (log->count > 0)
-        drop_first(log);
+    dx_log_reset(log, log->tail);
     free(log->at);
     log->at = NULL;
     log->capacity = 0;

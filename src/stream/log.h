@@ -20,7 +20,8 @@ typedef struct dx_log_ring {
     uint32_t capacity;
     uint32_t count;
     uint64_t bytes;
-    uint64_t tail; /* sequence of the newest message ever appended; 0: none yet */
+    uint64_t tail;    /* sequence of the newest message ever appended; 0: none yet */
+    uint64_t time_ms; /* when that was; wall clock */
 } dx_log_ring;
 
 /* Sequence of the oldest retained message; tail + 1 if there is none. */
@@ -32,9 +33,18 @@ static inline uint64_t dx_log_first(const dx_log_ring *log)
 /* Makes room for `count` messages more (of which retention may keep fewer). False: no memory. */
 DX_MUST_USE bool dx_log_reserve(dx_log_ring *log, size_t count, const dx_retention *retention);
 
-/* Appends `message` (taken), giving it the next sequence, and trims. There must be room (dx_log_reserve). */
+/* Appends `message` (taken), giving it the next sequence and the time, which never runs backwards in a log,
+ * and trims. There must be room (dx_log_reserve). */
 void dx_log_append(dx_log_ring *log, dx_message *message, uint64_t now_ms,
                    const dx_retention *retention);
+
+/* The same for one that has its sequence, which must be the next, and its time; does not trim. */
+void dx_log_push(dx_log_ring *log, dx_message *message);
+
+void dx_log_drop_first(dx_log_ring *log);
+
+/* Holds nothing then, and the next message is number tail + 1. */
+void dx_log_reset(dx_log_ring *log, uint64_t tail);
 
 /* Drops what retention does not keep. */
 void dx_log_trim(dx_log_ring *log, uint64_t now_ms, const dx_retention *retention);

@@ -2,7 +2,7 @@
  * Is:     the payload and what is known of it once it has its place in the log.
  * Is not: any wire encoding (feed).
  * Memory: one heap block, freed with the last reference.
- * Threads: refs from any; `kind`, `sequence` and `time_ms` are set by the log before anybody else sees it.
+ * Threads: refs from any; all but `refs` and the payload is set at its home before anybody else sees it.
  * SPDX-License-Identifier: MIT */
 #ifndef DX_STREAM_MESSAGE_H
 #define DX_STREAM_MESSAGE_H
@@ -15,8 +15,10 @@ typedef struct dx_message {
     atomic_uint refs;
     uint32_t size;
     uint8_t kind;      /* dx_stream_kind of its stream (hub.h) */
-    uint64_t sequence; /* 1 for the first of the log */
-    uint64_t time_ms;  /* CLOCK_MONOTONIC when it was appended */
+    bool is_last;      /* of those appended as one */
+    uint64_t epoch;    /* of the log it was appended to: a fork shares the messages of its source */
+    uint64_t sequence; /* 1 for the first of the log; with `epoch` its offset (codec/offset.h) */
+    uint64_t time_ms;  /* wall clock when it was appended; not below that of the one before it */
     uint64_t origin;   /* the subscriber it came from; 0: none */
     uint8_t payload[];
 } dx_message;

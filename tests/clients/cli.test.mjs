@@ -1,15 +1,40 @@
 // The command line: pub, sub, help, exit codes, and how serve ends.
 // SPDX-License-Identifier: MIT
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import http from 'node:http';
 import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
 import { once } from 'node:events';
-import { test } from 'node:test';
-import { duplex, freshPath, history, historyBecomes, post, Program, request, run, serve, within } from './helper.mjs';
+import { after, test } from 'node:test';
+import { duplex, freshPath, history, historyBecomes, post, Program, request, run, serve, Server, within } from './helper.mjs';
 import { limit, sharedServer, wsClient } from './scenes.mjs';
 
 const shared = sharedServer();
 const usage = 2;
 const configuration = 78;
+
+const scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'duplex-cli-'));
+after(() => fs.rmSync(scratch, { recursive: true }));
+let files = 0;
+function file(text) {
+  const name = path.join(scratch, `file-${++files}`);
+  fs.writeFileSync(name, text);
+  return name;
+}
+
+// A server where another one has just been killed: the kernel may take a moment to let go of its sockets.
+async function serveAgain(listen, ...args) {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await Server.start(duplex, ['serve', '--listen', listen, ...args]);
+    } catch (error) {
+      if (tries === 50 || !/in use/.test(error.message)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
 
 // Data goes to stdout, talk to stderr; a failure is told in one line that names the program.
 function assertFailed({ code, out, err }, expected, about) {
@@ -94,7 +119,7 @@ test('duplex sub: leaves with 0 on SIGINT, and when the server drains', limit, a
   const server = await serve();
   const path = freshPath();
   await post(server.url + path, 'text/plain', 'here');
-  const programs = [1, 2].map(() => new Program(duplex, ['sub', server.url + path, '--offset', '-1']));
+  const programs = [1, 2].map(() => new Program(duplex, ['sub', server.url + path, '--offset', '-1', '--no-retry']));
   for (const program of programs) assert.equal(await program.lines.take(), 'here');
   programs[0].kill('SIGINT');
   assert.equal(await programs[0].exit(), 0, programs[0].err);
@@ -210,4 +235,337 @@ test('duplex pub: -- ends the options', limit, async () => {
   const path = freshPath();
   assert.equal((await run(duplex, ['pub', shared.url + path, '--', '--count'])).code, 0, '-- ends the options');
   await historyBecomes(shared.url + path, '--count');
+});
+
+// ---- doors ---------------------------------------------------------------------------------------
+
+const following = ['ws', 'sse', 'long-poll'];
+
+for (const via of following) {
+  test(`duplex sub --via ${via}: history, then what comes, in order`, limit, async () => {
+    const url = shared.url + freshPath();
+    await post(url, 'application/json', '[1,2]');
+    const program = new Program(duplex, ['sub', '--via', via, url, '--offset', '-1', '--count', '4']);
+    assert.deepEqual(await program.lines.takeAll(2), ['1', '2']);
+    await post(url, 'application/json', '3');
+    assert.equal(await program.lines.take(), '3');
+    await post(url, 'application/json', '{"n": 4}');
+    assert.equal(await program.exit(), 0, program.err);
+    assert.equal(program.out.toString(), '1\n2\n3\n{"n": 4}\n');
+  });
+
+  test(`duplex sub --via ${via}: begins now, if nothing else is said`, limit, async () => {
+    const url = shared.url + freshPath();
+    await post(url, 'text/plain', 'before');
+    const program = new Program(duplex, ['sub', '--via', via, url, '--count', '1']);
+    const tick = setInterval(() => post(url, 'text/plain', 'after').catch(() => {}), 50); // it may not listen yet
+    assert.match(await program.lines.take(), /^(after)+$/);
+    clearInterval(tick);
+    assert.equal(await program.exit(), 0, program.err);
+  });
+
+  test(`duplex sub --via ${via}: ends with 0 when the stream is closed`, limit, async () => {
+    const url = shared.url + freshPath();
+    await post(url, 'application/json', '"last"');
+    const program = new Program(duplex, ['sub', '--via', via, url, '--offset', '-1']);
+    assert.equal(await program.lines.take(), '"last"');
+    await request(url, { method: 'POST', headers: { 'Stream-Closed': 'true' } });
+    assert.equal(await program.exit(), 0, program.err);
+  });
+
+  test(`duplex sub --via ${via}: --last N begins with the last messages`, limit, async () => {
+    const url = shared.url + freshPath();
+    await post(url, 'application/json', '[1,2,3,4]');
+    const program = new Program(duplex, ['sub', '--via', via, url, '--last', '2', '--count', '3']);
+    assert.deepEqual(await program.lines.takeAll(2), ['3', '4']);
+    await post(url, 'application/json', '5');
+    assert.equal(await program.exit(), 0, program.err);
+    assert.equal(program.out.toString(), '3\n4\n5\n');
+  });
+
+  test(`duplex sub --via ${via}: a cursor that is not kept any more is a gap, told on stderr`, limit, async () => {
+    const server = await serve('--config', file('namespaces: [{prefix: /live/, kept: {count: 3}}]\n'));
+    const url = server.url + freshPath();
+    const offset = await post(url, 'application/json', '1');
+    await post(url, 'application/json', '[2,3,4,5,6]');
+    const { code, out, err } = await run(duplex, ['sub', '--via', via, url, '--offset', offset, '--count', '3']);
+    assert.deepEqual([code, out], [0, '4\n5\n6\n'], err);
+    assert.match(err, via === 'long-poll' ? /gap: some messages/ : /gap: 2 messages/);
+    await server.stop();
+  });
+
+  test(`duplex sub --via ${via}: goes on after the server was killed, nothing lost and nothing twice`, limit, async () => {
+    const data = fs.mkdtempSync(path.join(scratch, 'data-'));
+    let server = await serve('--no-memory', '--data', data);
+    const where = `/s/${via}`;
+    assert.equal((await request(server.url + where, { method: 'PUT', headers: { 'Content-Type': 'application/json' } })).status, 201);
+    await post(server.url + where, 'application/json', '[1,2]');
+    const cursor = path.join(scratch, `cursor-${via}`);
+    const program = new Program(duplex,
+      ['sub', '--via', via, '--cursor-file', cursor, server.url + where, '--offset', '-1', '--count', '4']);
+    assert.deepEqual(await program.lines.takeAll(2), ['1', '2']);
+    const listen = new URL(server.url).host;
+    server.kill('SIGKILL');
+    await server.ended;
+    server = await serveAgain(listen, '--no-memory', '--data', data);
+    await post(server.url + where, 'application/json', '3');
+    const last = await post(server.url + where, 'application/json', '4');
+    assert.equal(await program.exit(), 0, program.err);
+    assert.equal(program.out.toString(), '1\n2\n3\n4\n');
+    assert.match(program.err, /trying again in/);
+    assert.equal(fs.readFileSync(cursor, 'utf8'), `${last}\n`);
+    await server.stop();
+  });
+}
+
+test('duplex sub --via http: what has happened, and no more', limit, async () => {
+  const url = shared.url + freshPath();
+  await post(url, 'application/json', '[1,{"a":[2]}]');
+  const all = await run(duplex, ['sub', '--via', 'http', url]);
+  assert.deepEqual([all.code, all.out], [0, '1\n{"a":[2]}\n'], all.err);
+  const last = await run(duplex, ['sub', '--via', 'http', '--last', '1', url]);
+  assert.deepEqual([last.code, last.out], [0, '{"a":[2]}\n'], last.err);
+  assertFailed(await run(duplex, ['sub', '--via', 'http', `${url}-not-there`]), 1, /404 Not Found: There is no such stream/);
+});
+
+test('duplex sub --json: offset and data; what is no text is base64', limit, async () => {
+  const url = shared.url + freshPath();
+  const first = await post(url, 'text/plain', 'a "quoted"\nline');
+  const second = await post(url, 'text/plain', '{"is": "json"}');
+  for (const via of ['ws', 'sse']) {
+    const { code, out, err } = await run(duplex, ['sub', '--json', '--via', via, url, '--offset', '-1', '--count', '2']);
+    assert.equal(code, 0, err);
+    assert.deepEqual(out.trim().split('\n').map(JSON.parse),
+      [{ offset: first, data: 'a "quoted"\nline' }, { offset: second, data: { is: 'json' } }]);
+  }
+  const binary = shared.url + freshPath();
+  const third = await post(binary, 'application/octet-stream', Buffer.from([0, 255, 10]));
+  for (const via of ['ws', 'sse', 'http']) {
+    const { out } = await run(duplex, ['sub', '--json', '--via', via, binary, '--offset', '-1', '--count', '1']);
+    assert.deepEqual(JSON.parse(out), { offset: third, base64: 'AP8K' });
+  }
+});
+
+test('duplex sub --cursor-file: the next run goes on where the last one ended', limit, async () => {
+  const url = shared.url + freshPath();
+  const cursor = path.join(scratch, 'cursor');
+  await post(url, 'application/json', '[1,2,3]');
+  const args = ['sub', url, '--cursor-file', cursor, '--offset', '-1', '--count', '2'];
+  assert.equal((await run(duplex, args)).out, '1\n2\n');
+  await post(url, 'application/json', '4');
+  assert.equal((await run(duplex, args)).out, '3\n4\n');
+  fs.writeFileSync(cursor, 'x'.repeat(300));
+  assertFailed(await run(duplex, args), 1, /more than a cursor/);
+  assertFailed(await run(duplex, ['sub', url, '--cursor-file', scratch]), 1, /directory/);
+});
+
+test('duplex sub: an offset in the URL is where it begins', limit, async () => {
+  const url = shared.url + freshPath();
+  const offset = await post(url, 'text/plain', 'seen');
+  await post(url, 'text/plain', 'missed');
+  for (const via of ['ws', 'sse', 'http']) {
+    const { code, out, err } = await run(duplex, ['sub', '--via', via, `${url}?x=1&offset=${offset}`, '--count', '1']);
+    assert.deepEqual([code, out], [0, 'missed\n'], err);
+  }
+  assert.equal((await run(duplex, ['sub', url, '--last', '1', '--offset', 'now'])).code, usage);
+  assert.equal((await run(duplex, ['sub', `${url}?offset=now`, '--offset', '-1'])).code, usage);
+});
+
+test('duplex sub: gives up after as many failures as it was allowed', limit, async () => {
+  const server = await serve();
+  const url = server.url + freshPath();
+  await post(url, 'text/plain', 'here');
+  const program = new Program(duplex, ['sub', url, '--offset', '-1', '--retries', '2']);
+  assert.equal(await program.lines.take(), 'here');
+  await server.stop();
+  assert.equal(await program.exit(), 1);
+  assert.match(program.err, /1001[^]*trying again[^]*trying again[^]*gave up after 2 tries/);
+});
+
+// A server of the test's own: answers the requests it gets with the functions given, one after the other.
+async function script(...answers) {
+  const seen = [];
+  const server = http.createServer(async (request, response) => {
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    seen.push({ url: request.url, headers: request.headers, body: Buffer.concat(chunks).toString() });
+    (answers.shift() ?? ((r) => r.writeHead(500).end()))(response);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    seen,
+    url: `http://127.0.0.1:${server.address().port}/live/x`,
+    close: () => (server.closeAllConnections(), new Promise((resolve) => server.close(resolve))),
+  };
+}
+
+test('duplex sub --via sse: comes back with the last id, after the pause that the server wants', limit, async () => {
+  const server = await script(
+    (r) => r.writeHead(200, { 'Content-Type': 'text/event-stream' }).end('retry: 700\n\nid: 5_5\ndata: one\n\n'),
+    (r) => r.writeHead(503, { 'Retry-After': '0' }).end(),
+    (r) => r.writeHead(200, { 'Content-Type': 'text/event-stream' }).end('id: 5_6\ndata: two\ndata: lines\n\n'),
+    (r) => r.writeHead(204).end());
+  const began = Date.now();
+  const { code, out, err } = await run(duplex, ['sub', '--via', 'sse', server.url]);
+  assert.deepEqual([code, out], [0, 'one\ntwo\nlines\n'], err);
+  assert.ok(Date.now() - began >= 700);
+  assert.deepEqual(server.seen.map((r) => r.url),
+    ['/live/x', '/live/x?offset=5_5', '/live/x?offset=5_5', '/live/x?offset=5_6']);
+  assert.ok(server.seen.every((r) => r.headers.accept === 'text/event-stream'));
+  await server.close();
+});
+
+test('duplex pub: a message whose answer was lost is sent again under the same key', limit, async () => {
+  const server = await script(
+    (r) => r.writeHead(503, { 'Retry-After': '0' }).end('{"detail":"not now"}'),
+    (r) => r.destroy(),
+    (r) => r.writeHead(204, { 'Stream-Next-Offset': '1_1' }).end());
+  const { code, out, err } = await run(duplex, ['pub', server.url, 'hello']);
+  assert.deepEqual([code, out], [0, '1_1\n'], err);
+  assert.match(err, /503[^]*not now[^]*trying again/);
+  const keys = server.seen.map((r) => r.headers['idempotency-key']);
+  assert.match(keys[0], /^[0-9a-f]{32}$/);
+  assert.deepEqual(keys, [keys[0], keys[0], keys[0]]);
+  assert.ok(server.seen.every((r) => r.body === 'hello'));
+  await server.close();
+});
+
+test('duplex pub --lines: a producer, whose numbers tell a repetition', limit, async () => {
+  const server = await script(
+    (r) => r.writeHead(204).end(), (r) => r.destroy(), (r) => r.writeHead(204).end(), (r) => r.writeHead(409).end());
+  const { code, err } = await run(duplex, ['pub', '--lines', server.url], 'a\nb\nc\nd\n');
+  assert.equal(code, 1, 'what is refused for good ends it');
+  assert.match(err, /message 3: the server answered 409/);
+  assert.deepEqual(server.seen.map((r) => [r.headers['producer-seq'], r.body]),
+    [['0', 'a'], ['1', 'b'], ['1', 'b'], ['2', 'c']]);
+  assert.equal(new Set(server.seen.map((r) => r.headers['producer-id'])).size, 1);
+  await server.close();
+});
+
+test('duplex pub: --no-retry gives up at once, and a first failure is final', limit, async () => {
+  const server = await script((r) => r.writeHead(503).end());
+  assertFailed(await run(duplex, ['pub', '--no-retry', server.url, 'x']), 1, /503/);
+  assert.equal(server.seen.length, 1);
+  await server.close();
+});
+
+test('duplex pub --lines: nothing is lost and nothing twice though the server is killed', limit, async () => {
+  const data = fs.mkdtempSync(path.join(scratch, 'data-'));
+  let server = await serve('--no-memory', '--data', data);
+  const listen = new URL(server.url).host;
+  const program = new Program(duplex, ['pub', '--create', '--lines', `${server.url}/s/lines`]);
+  for (let i = 0; i < 3; i++) {
+    for (let n = 0; n < 40; n++) program.write(`${i * 40 + n}\n`);
+    await program.lines.takeAll(i < 2 ? 20 : 60); // about half of them are still to come
+    if (i === 2) break;
+    server.kill('SIGKILL');
+    await server.ended;
+    server = await serveAgain(listen, '--no-memory', '--data', data);
+  }
+  program.child.stdin.end();
+  assert.equal(await program.exit(), 0, program.err);
+  const { out } = await run(duplex, ['sub', `${server.url}/s/lines`, '--offset', '-1', '--count', '120']);
+  assert.equal(out, Array.from({ length: 120 }, (_, i) => `${i}\n`).join(''));
+  const all = await run(duplex, ['sub', '--via', 'http', '--raw', `${server.url}/s/lines`]);
+  assert.equal(all.out, out.replaceAll('\n', ''), 'and there are no more');
+  await server.stop();
+});
+
+test('duplex pub --via ws: every line acknowledged, in order', limit, async () => {
+  const url = shared.url + freshPath();
+  const lines = Array.from({ length: 500 }, (_, i) => `line ${i}`);
+  const { code, out, err } = await run(duplex, ['pub', '--via', 'ws', '--lines', url], lines.join('\n'));
+  assert.equal(code, 0, err);
+  const offsets = out.trim().split('\n');
+  assert.equal(offsets.length, 500);
+  assert.deepEqual(offsets, [...offsets].sort());
+  assert.equal((await history(url)).body, lines.join(''));
+  await post(`${url}-json`, 'application/json', '1');
+  const bad = await run(duplex, ['pub', '--via', 'ws', `${url}-json`, 'not JSON']);
+  assert.equal(bad.code, 1);
+  assert.equal(bad.out, '');
+});
+
+test('duplex pub --via ws: what was not acknowledged is named, and not sent again', limit, async () => {
+  const server = await serve('--config', file('namespaces: [{prefix: /s/, creation: put}]\n'));
+  assertFailed(await run(duplex, ['pub', '--via', 'ws', `${server.url}/s/none`, 'x']), 1, /404/);
+  await server.stop();
+});
+
+test('duplex pub: --data, --file and an argument are messages of their own, in this order', limit, async () => {
+  const url = shared.url + freshPath();
+  const name = file('from\na file');
+  const { code, err } = await run(duplex, ['pub', url, 'first', '--data', 'second', '--data', 'third', '--file', name]);
+  assert.equal(code, 0, err);
+  const { out } = await run(duplex, ['sub', '--json', url, '--offset', '-1', '--count', '4']);
+  assert.deepEqual(out.trim().split('\n').map((line) => JSON.parse(line).data), ['first', 'second', 'third', 'from\na file']);
+  const lined = `${url}-lines`;
+  assert.equal((await run(duplex, ['pub', '--lines', '--file', name, '--file', name, lined])).code, 0);
+  assert.equal((await history(lined)).body, 'froma filefroma file');
+  assertFailed(await run(duplex, ['pub', url, '--file', `${name}-not-there`]), 1, /No such file/);
+});
+
+test('duplex pub --create: makes a stream that is made by PUT only', limit, async () => {
+  const url = `${shared.url}/s/created-${process.pid}`;
+  assertFailed(await run(duplex, ['pub', url, 'x']), 1, /404/);
+  assert.equal((await run(duplex, ['pub', '--create', url, 'x'])).code, 0);
+  assert.equal((await run(duplex, ['pub', '--create', url, 'y'])).code, 0, 'it is there already');
+  assertFailed(await run(duplex, ['pub', '--create', '--type', 'application/json', url, '1']), 1, /409/);
+  assert.equal((await history(url)).body, 'xy');
+});
+
+// ---- configuration -------------------------------------------------------------------------------
+
+test('duplex check: good, or every fault with its place', limit, async () => {
+  const good = file('workers: 2\n');
+  assert.deepEqual(await run(duplex, ['check', good]), { code: 0, out: `${good}: good\n`, err: '' });
+  const bad = file('workers: 0\nlisen: x\n');
+  const { code, out, err } = await run(duplex, ['check', bad]);
+  assert.deepEqual([code, out], [configuration, '']);
+  assert.deepEqual(err.trim().split('\n').map((line) => line.split(' ')[0]), [`${bad}:1:10:`, `${bad}:2:1:`]);
+  assertFailed(await run(duplex, ['check', `${bad}-not-there`]), configuration, /No such file/);
+  assertFailed(await run(duplex, ['serve', '--config', bad]), configuration, /:2:1: unknown key "lisen"; allowed: listen/);
+  assertFailed(await run(duplex, ['check']), usage, /FILE/);
+});
+
+test('duplex config: each value with its source', limit, async () => {
+  const config = file('drain: 3s\nworkers: 2\nloop: epoll\n');
+  const program = new Program(duplex, ['config', '--config', config, '--workers', '4', '--no-deflate'],
+    { env: { ...process.env, DUPLEX_LOOP: 'io_uring', DUPLEX_ORIGINS: 'https://a.example https://b.example' } });
+  assert.equal(await program.exit(), 0, program.err);
+  const said = program.out.toString();
+  for (const line of [/^workers: 4 +# --workers$/m, /^loop: io_uring +# DUPLEX_LOOP$/m, /^deflate: false +# --no-deflate$/m,
+    /^log_level: info +# default$/m, /^origins: \["https:\/\/a.example", "https:\/\/b.example"\] +# DUPLEX_ORIGINS$/m,
+    /^memory: true +# DUPLEX_MEMORY$/m]) assert.match(said, line);
+  assert.ok(said.includes(`drain: 3s`) && said.includes(`# ${config}:1\n`));
+  assert.equal((await run(duplex, ['check', file(said)])).code, 0, 'what it prints is a good file');
+});
+
+test('duplex serve --config: its namespaces, and nothing else', limit, async () => {
+  const server = await serve('--config', file(`
+access: {subject_header: X-Who, trusted_from: 127.0.0.1/8}
+namespaces:
+  - prefix: /rooms/
+    type: application/json
+    message_max: 10B
+    access: {publish: known, delete: nobody}
+  - prefix: /u/{sub}/
+`));
+  const who = (name) => (name ? { 'X-Who': name, 'Content-Type': 'application/json' } : { 'Content-Type': 'application/json' });
+  const status = async (method, where, name, body) =>
+    (await request(server.url + where, { method, headers: who(name), body })).status;
+  assert.equal(await status('POST', '/rooms/a', null, '1'), 401);
+  assert.equal(await status('POST', '/rooms/a', 'ada', '1'), 204);
+  assert.equal(await status('POST', '/rooms/a', 'ada', '12345678901'), 413);
+  assert.equal(await status('DELETE', '/rooms/a', 'ada'), 403);
+  assert.equal(await status('GET', '/rooms/a', null), 200);
+  assert.equal(await status('POST', '/live/a', 'ada', '1'), 404);
+  assert.equal(await status('POST', '/u/ada/inbox', 'bob', '"hello"'), 204);
+  assert.equal(await status('GET', '/u/ada/inbox', 'ada'), 200);
+  assert.equal(await status('GET', '/u/ada/inbox', 'bob'), 403);
+  assert.equal(await status('GET', '/u/ada/inbox', null), 401);
+  assert.equal(await status('DELETE', '/u/ada/inbox', 'bob'), 403);
+  assert.equal(await status('DELETE', '/u/ada/inbox', 'ada'), 204);
+  await server.stop();
 });

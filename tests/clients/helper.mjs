@@ -14,6 +14,9 @@ export const here = path.dirname(fileURLToPath(import.meta.url));
 export const build = path.resolve(process.env.DUPLEX_BUILD ?? path.join(here, '../../build'));
 export const patience_ms = 10_000; // for one thing to happen; a sanitized build is slow, not this slow
 
+// Servers keep their streams in memory, but where a scene says --no-memory --data DIR.
+process.env.DUPLEX_MEMORY ??= 'true';
+
 // What no program of ours may ever say.
 const alarms = /Sanitizer|runtime error:|duplex: bug:/;
 

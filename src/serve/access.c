@@ -1,0 +1,338 @@
+/* Policies, trusted networks, verdicts.
+ * SPDX-License-Identifier: MIT */
+#include "serve/access.h"
+
+#include "base/assert.h"
+#include "codec/url.h"
+#include "codec/utf8.h"
+#include "serve/door.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+_Static_assert(DX_ACTIONS_COUNT == DX_ACTION_PRESENCE + 1, "a policy has a place for every action");
+
+/* ---- policy ----------------------------------------------------------------------------------- */
+
+static dx_stream_may default_of(dx_action action, bool has_sub)
+{
+    switch (action) {
+    case DX_ACTION_READ:
+    case DX_ACTION_DELETE:
+    case DX_ACTION_PRESENCE: return has_sub ? DX_MAY_SUB : DX_MAY_ANYONE;
+    case DX_ACTION_PUBLISH:
+    case DX_ACTION_CREATE: return DX_MAY_ANYONE;
+    }
+    dx_unreachable("dx_action outside its enum");
+}
+
+dx_err dx_access_init(dx_access *access, const dx_stream_access *options, bool has_sub)
+{
+    const dx_stream_may wanted[DX_ACTIONS_COUNT] = {
+        [DX_ACTION_READ] = options->read,         [DX_ACTION_PUBLISH] = options->publish,
+        [DX_ACTION_CREATE] = options->create,     [DX_ACTION_DELETE] = options->remove,
+        [DX_ACTION_PRESENCE] = options->presence,
+    };
+    dx_access made;
+
+    for (unsigned i = 0; i < DX_ACTIONS_COUNT; i++) {
+        if (wanted[i] > DX_MAY_SUB || (wanted[i] == DX_MAY_SUB && !has_sub))
+            return DX_ERR_NAME;
+        made.may[i] =
+            (uint8_t)(wanted[i] == DX_MAY_DEFAULT ? default_of((dx_action)i, has_sub) : wanted[i]);
+    }
+    *access = made;
+    return DX_OK;
+}
+
+dx_verdict dx_access_judge(dx_stream_may may, dx_bytes subject, dx_bytes sub)
+{
+    switch (may) {
+    case DX_MAY_ANYONE: return DX_VERDICT_ALLOWED;
+    case DX_MAY_DEFAULT:
+    case DX_MAY_NOBODY: return DX_VERDICT_FORBIDDEN;
+    case DX_MAY_KNOWN: return subject.size > 0 ? DX_VERDICT_ALLOWED : DX_VERDICT_UNKNOWN;
+    case DX_MAY_SUB:
+        if (subject.size == 0)
+            return DX_VERDICT_UNKNOWN;
+        return dx_bytes_equal(subject, sub) ? DX_VERDICT_ALLOWED : DX_VERDICT_FORBIDDEN;
+    }
+    dx_unreachable("dx_stream_may outside its enum");
+}
+
+/* ---- trust ------------------------------------------------------------------------------------ */
+
+static const uint8_t v4_prefix[12] = {[10] = 0xff, [11] = 0xff};
+
+static bool read_host(dx_bytes text, dx_trust_range *ret, uint64_t *bits_max)
+{
+    char host[INET6_ADDRSTRLEN];
+
+    if (text.size >= sizeof host || dx_bytes_find(text, 0) < text.size)
+        return false;
+    dx_copy(host, text.at, text.size);
+    host[text.size] = '\0';
+    *bits_max = 32;
+    memcpy(ret->address, v4_prefix, sizeof v4_prefix);
+    if (inet_pton(AF_INET, host, ret->address + sizeof v4_prefix) == 1)
+        return true;
+    *bits_max = 128;
+    return inet_pton(AF_INET6, host, ret->address) == 1;
+}
+
+bool dx_trust_range_read(dx_bytes text, dx_trust_range *ret)
+{
+    dx_trust_range range = {0};
+    dx_bytes rest = text, host;
+    uint64_t bits_max, bits;
+
+    if (dx_bytes_equal(text, DX_BYTES("unix"))) {
+        *ret = (dx_trust_range){.is_local = true};
+        return true;
+    }
+    if (!dx_bytes_split(&rest, '/', &host) || !read_host(host, &range, &bits_max))
+        return false;
+    bits = bits_max;
+    if (rest.at != NULL && !dx_bytes_decimal(rest, bits_max, &bits))
+        return false;
+    range.bits = (uint8_t)(bits + (128 - bits_max));
+    *ret = range;
+    return true;
+}
+
+bool dx_trust_header_is_good(dx_bytes name)
+{
+    static const char marks[] = "!#$%&'*+-.^_`|~";
+
+    for (size_t i = 0; i < name.size; i++) {
+        uint8_t c = name.at[i], lower = dx_ascii_lower(c);
+        if (!(c >= '0' && c <= '9') && !(lower >= 'a' && lower <= 'z') &&
+            (c == '\0' || strchr(marks, c) == NULL))
+            return false;
+    }
+    return name.size > 0 && name.size <= 64;
+}
+
+static dx_err read_ranges(dx_trust *trust, const char *from)
+{
+    dx_bytes rest = dx_bytes_of(from), text;
+
+    while (dx_bytes_split(&rest, ' ', &text)) {
+        if (text.size == 0)
+            continue;
+        if (trust->count == DX_TRUST_RANGES_MAX)
+            return DX_ERR_TOO_LARGE;
+        if (!dx_trust_range_read(text, &trust->ranges[trust->count++]))
+            return DX_ERR_ADDRESS;
+    }
+    return DX_OK;
+}
+
+dx_err dx_trust_init(dx_trust *trust, const char *header, const char *from)
+{
+    dx_trust made = {0};
+    bool has_header = header != NULL && header[0] != '\0';
+
+    if (has_header && !dx_trust_header_is_good(dx_bytes_of(header)))
+        return DX_ERR_NAME;
+    dx_err err = from ? read_ranges(&made, from) : DX_OK;
+    if (err != DX_OK)
+        return err;
+    if (has_header && (made.header = strdup(header)) == NULL)
+        return DX_ERR_MEMORY;
+    *trust = made;
+    return DX_OK;
+}
+
+void dx_trust_deinit(dx_trust *trust)
+{
+    free(trust->header);
+    *trust = (dx_trust){0};
+}
+
+static bool range_has(const dx_trust_range *range, const uint8_t address[16])
+{
+    size_t whole = range->bits / 8;
+    unsigned rest = range->bits % 8;
+
+    if (memcmp(range->address, address, whole) != 0)
+        return false;
+    return rest == 0 || (range->address[whole] ^ address[whole]) >> (8 - rest) == 0;
+}
+
+bool dx_trust_has(const dx_trust *trust, const dx_address *peer)
+{
+    bool is_local = peer->any.sa_family == AF_UNIX;
+    uint8_t address[16];
+
+    if (peer->any.sa_family == AF_INET) {
+        memcpy(address, v4_prefix, sizeof v4_prefix);
+        memcpy(address + sizeof v4_prefix, &peer->v4.sin_addr, 4);
+    } else if (peer->any.sa_family == AF_INET6) {
+        memcpy(address, &peer->v6.sin6_addr, sizeof address);
+    } else if (!is_local) {
+        return false;
+    }
+    for (size_t i = 0; i < trust->count; i++)
+        if (trust->ranges[i].is_local ? is_local
+                                      : !is_local && range_has(&trust->ranges[i], address))
+            return true;
+    return false;
+}
+
+static bool subject_is_good(dx_bytes subject)
+{
+    for (size_t i = 0; i < subject.size; i++)
+        if (subject.at[i] < ' ' || subject.at[i] == 0x7f)
+            return false;
+    return subject.size > 0 && subject.size <= DX_SUBJECT_BYTES_MAX && dx_utf8_is_valid(subject);
+}
+
+dx_bytes dx_trust_subject(const dx_trust *trust, const dx_http_fields *fields)
+{
+    dx_bytes name = dx_bytes_of(trust->header), subject = {NULL, 0};
+    size_t count = 0;
+
+    for (size_t i = 0; i < fields->count; i++)
+        if (dx_bytes_equal_nocase(fields->at[i].name, name)) {
+            subject = fields->at[i].value;
+            count++;
+        }
+    /* Two of them: one is from somebody who should not have set it. */
+    return count == 1 && subject_is_good(subject) ? subject : (dx_bytes){NULL, 0};
+}
+
+/* ---- origins ---------------------------------------------------------------------------------- */
+
+bool dx_origin_is_good(dx_bytes text)
+{
+    dx_url_origin origin;
+
+    return dx_bytes_equal(text, DX_BYTES("*")) ||
+           (dx_url_origin_read(text, &origin) && !origin.is_null);
+}
+
+dx_bytes dx_origin_find(const char *origins, dx_bytes text)
+{
+    dx_bytes rest = dx_bytes_of(origins), one;
+    dx_url_origin wanted, allowed;
+    bool has_wanted = dx_url_origin_read(text, &wanted);
+
+    while (dx_bytes_split(&rest, ' ', &one)) {
+        if (dx_bytes_equal(one, DX_BYTES("*")))
+            return one;
+        if (has_wanted && dx_url_origin_read(one, &allowed) &&
+            dx_url_origin_equal(&wanted, &allowed))
+            return one;
+    }
+    return (dx_bytes){NULL, 0};
+}
+
+/* ---- requests --------------------------------------------------------------------------------- */
+
+static bool peer_of(const dx_exchange *x, dx_address *ret)
+{
+    dx_address peer = {.transport = DX_TCP, .size = sizeof(struct sockaddr_un)};
+
+    if (getpeername(dx_exchange_conn(x)->io.fd, &peer.any, &peer.size) != 0)
+        return false;
+    *ret = peer;
+    return true;
+}
+
+dx_bytes dx_access_subject(const dx_exchange *x, const dx_trust *trust)
+{
+    dx_bytes nobody = {NULL, 0};
+    dx_address peer;
+
+    if (trust->header == NULL)
+        return nobody;
+    dx_bytes subject = dx_trust_subject(trust, &x->head.fields);
+    if (subject.size == 0 || !peer_of(x, &peer) || !dx_trust_has(trust, &peer))
+        return nobody;
+    return subject;
+}
+
+static const char *words_of(dx_action action)
+{
+    switch (action) {
+    case DX_ACTION_READ: return "read this stream";
+    case DX_ACTION_PUBLISH: return "publish to this stream";
+    case DX_ACTION_CREATE: return "create this stream";
+    case DX_ACTION_DELETE: return "delete this stream";
+    case DX_ACTION_PRESENCE: return "see who is present at this stream";
+    }
+    dx_unreachable("dx_action outside its enum");
+}
+
+/* The scheme is none of the registered ones: there is nothing that a client could add to its request by
+ * itself. It is to come through what names the subject. */
+static void answer_unknown(dx_exchange *x, const dx_trust *trust, dx_action action)
+{
+    static const dx_header challenge = {DX_BYTES("WWW-Authenticate"),
+                                        DX_BYTES("Trusted-Proxy realm=\"streams\"")};
+    char detail[256];
+
+    if (trust->header == NULL)
+        snprintf(
+            detail, sizeof detail,
+            "To %s somebody must be known, and this server knows nobody: access.subject_header "
+            "is not set in its configuration.",
+            words_of(action));
+    else
+        snprintf(detail, sizeof detail,
+                 "To %s you must be known: the request must come from access.trusted_from with the "
+                 "field that access.subject_header names.",
+                 words_of(action));
+    dx_exchange_problem_with(x, 401, detail, &challenge, 1);
+}
+
+static void answer_forbidden(dx_exchange *x, dx_stream_may may, dx_action action)
+{
+    char detail[128];
+
+    snprintf(detail, sizeof detail, "%s may %s.", may == DX_MAY_SUB ? "Only its owner" : "Nobody",
+             words_of(action));
+    dx_exchange_problem(x, 403, detail);
+}
+
+static bool judge(dx_exchange *x, const dx_stream_route *route, dx_bytes sub, dx_action action)
+{
+    const dx_trust *trust = &route->server->trust;
+    dx_stream_may may = (dx_stream_may)route->access.may[action];
+
+    if (may == DX_MAY_ANYONE)
+        return true; /* without asking the kernel who the peer is */
+    switch (dx_access_judge(may, dx_access_subject(x, trust), sub)) {
+    case DX_VERDICT_ALLOWED: return true;
+    case DX_VERDICT_UNKNOWN: answer_unknown(x, trust, action); return false;
+    case DX_VERDICT_FORBIDDEN: answer_forbidden(x, may, action); return false;
+    }
+    dx_unreachable("dx_verdict outside its enum");
+}
+
+bool dx_door_may(dx_exchange *x, const dx_stream_route *route, dx_action action)
+{
+    return judge(x, route, dx_exchange_parameter(x, "sub"), action);
+}
+
+dx_bytes dx_stream_prefix_sub(const char *prefix, dx_bytes path)
+{
+    dx_bytes rest = dx_bytes_of(prefix), want, have;
+
+    while (dx_bytes_split(&rest, '/', &want) && dx_bytes_split(&path, '/', &have))
+        if (dx_bytes_equal(want, DX_BYTES("{sub}")))
+            return have;
+    return (dx_bytes){NULL, 0};
+}
+
+bool dx_door_may_at(dx_exchange *x, const dx_stream_route *route, dx_bytes path, dx_action action)
+{
+    return judge(x, route, dx_stream_prefix_sub(route->prefix, path), action);
+}
+
+dx_bytes dx_door_origin(const dx_exchange *x, const dx_stream_route *route)
+{
+    return dx_origin_find(route->server->origins, dx_exchange_header(x, "Origin"));
+}

@@ -1,0 +1,277 @@
+/* Tests of copying, checking and walking over a store, at rest and while it is served from.
+ * SPDX-License-Identifier: MIT */
+#include "store/inspect.h"
+#include "store/test_asker.h"
+#include "tests/tap.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+static asker a;
+static int faults;
+
+static void count_fault(void *context, const char *sentence)
+{
+    if (context)
+        printf("# %s\n", sentence);
+    faults++;
+}
+
+static dx_err verify(dx_store_report *report)
+{
+    faults = 0;
+    return dx_store_sqlite_verify(a.directory, count_fault, NULL, report, a.why);
+}
+
+static void fill(void)
+{
+    asker_make(&a, "/s/one", 3);
+    uint64_t two = asker_make(&a, "/s/two", 5);
+    dx_store_fact facts[] = {fact("producer", "7", 0), fact("key", "x", UINT64_MAX)};
+
+    CHECK_INT(asker_commit(&a, &(edit){.id = two, .facts = facts, .facts_count = 2}), DX_STORE_OK);
+    uint64_t fork = a.store->ops->new_id(a.store);
+    CHECK_INT(asker_commit(&a, &(edit){.id = fork, .path = "/s/fork", .record = "fork", .source = two, .source_tail = 3,
+                                       .sequence = 4, .count = 2}),
+              DX_STORE_OK);
+}
+
+/* ---- walking ---- */
+
+typedef struct notes {
+    dx_store_walker walker;
+    char text[2048];
+    size_t size;
+    int streams_max;
+} notes;
+
+static bool note_stream(dx_store_walker *walker, const dx_store_stream *s)
+{
+    notes *n = DX_CONTAINER(walker, notes, walker);
+
+    n->size += (size_t)snprintf(n->text + n->size, sizeof n->text - n->size, "[%.*s %.*s %llu %llu %zu%s]",
+                                DX_FORMAT(s->path), DX_FORMAT(s->record), (unsigned long long)s->first,
+                                (unsigned long long)s->tail, s->facts_count, s->source ? " fork" : "");
+    return --n->streams_max >= 0;
+}
+
+static bool note_message(dx_store_walker *walker, const dx_message *message)
+{
+    notes *n = DX_CONTAINER(walker, notes, walker);
+
+    n->size += (size_t)snprintf(n->text + n->size, sizeof n->text - n->size, "%.*s,",
+                                DX_FORMAT(dx_message_payload(message)));
+    return true;
+}
+
+static void check_walk(const char *want, int streams_max)
+{
+    notes n = {.walker = {note_stream, note_message}, .streams_max = streams_max};
+
+    CHECK_INT(dx_store_sqlite_walk(a.directory, &n.walker, a.why), DX_OK);
+    CHECK_MEM(n.text, n.size, want, strlen(want));
+}
+
+TEST("a walk comes to all streams and their messages, settled or not, while the store is served from")
+{
+    static const char *const want = "[/s/one made 1 3 0]1/1,1/2,1/3,[/s/two made 1 5 2]2/1,2/2,2/3,2/4,2/5,"
+                                    "[/s/fork fork 1 5 0 fork]2/1,2/2,2/3,3/4,3/5,";
+    asker_begin(&a);
+    fill();
+    check_walk(want, 100);
+    asker_reopen(&a);
+    check_walk(want, 100);
+    asker_close(&a);
+    check_walk(want, 100);
+    check_walk("[/s/one made 1 3 0]1/1,1/2,1/3,[/s/two made 1 5 2]", 1);
+    asker_end(&a);
+}
+
+/* ---- checking ---- */
+
+TEST("a store that is whole has no faults, and is counted, settled or not")
+{
+    asker_begin(&a);
+    fill();
+    for (int round = 0; round < 2; round++) {
+        dx_store_report r = {0};
+        CHECK_INT(verify(&r), DX_OK);
+        CHECK_INT(faults, 0);
+        CHECK_INT(r.faults, 0);
+        CHECK_INT(r.streams, 3);
+        CHECK_INT(r.messages, 10);
+        CHECK_INT(r.facts, round == 0 ? 0 : 2);
+        CHECK_INT(r.unsettled_messages, round == 0 ? 10 : 0);
+        asker_reopen(&a);
+    }
+    asker_end(&a);
+}
+
+TEST("where there is no store, or something else, a sentence says so")
+{
+    dx_store_report r;
+    char path[256];
+
+    asker_begin_without_store(&a);
+    CHECK_INT(verify(&r), DX_ERR_NOT_FOUND);
+    CHECK(strstr(a.why, "no store") != NULL);
+    snprintf(path, sizeof path, "%s/duplex.db", a.directory);
+    FILE *file = fopen(path, "w");
+    CHECK(file != NULL);
+    fputs("this is no database, but it is long enough that somebody could take it for one; or is it, really? "
+          "A header has a hundred bytes.\n",
+          file);
+    fclose(file);
+    CHECK_INT(verify(&r), DX_ERR_CONFLICT);
+    CHECK_INT(asker_open(&a), DX_ERR_CONFLICT);
+    CHECK(strstr(a.why, "database") != NULL);
+    asker_end(&a);
+}
+
+/* ---- damage ---- */
+
+static size_t read_file(const char *path, uint8_t *memory, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? 0 : read(fd, memory, size);
+    if (fd >= 0)
+        close(fd);
+    return got < 0 ? 0 : (size_t)got;
+}
+
+static void write_at(const char *path, size_t at, uint8_t byte)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    CHECK(fd >= 0 && pwrite(fd, &byte, 1, (off_t)at) == 1);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* What can be asked for is right, or is refused: gives how often it was refused. */
+static int ask_everything(void)
+{
+    static const char *const paths[] = {"/s/one", "/s/two", "/s/fork"};
+    static const uint64_t tails[] = {3, 5, 5};
+    int refused = 0;
+
+    for (size_t i = 0; i < DX_COUNT(paths); i++) {
+        dx_store_status status = asker_load(&a, paths[i]);
+        if (status != DX_STORE_OK) {
+            CHECK_INT(status, DX_STORE_BROKEN);
+            refused++;
+            continue;
+        }
+        CHECK_INT(a.tail, tails[i]);
+        CHECK(strcmp(a.record, i == 2 ? "fork" : "made") == 0);
+        for (uint64_t from = 1; from <= tails[i];) {
+            status = asker_read(&a, a.id, from, 100, 1000);
+            if (status != DX_STORE_OK) {
+                CHECK_INT(status, DX_STORE_BROKEN);
+                refused++;
+                break;
+            }
+            CHECK(a.read.count > 0);
+            for (size_t k = 0; k < a.read.count; k++, from++)
+                CHECK(asker_is_right(a.read.messages[k], i == 2 && from <= 3 ? 2 : i + 1, from));
+            if (a.read.count == 0)
+                break;
+        }
+    }
+    return refused;
+}
+
+TEST("a bit that has changed anywhere is found, and what it changed is never served")
+{
+    static uint8_t whole[1 << 20];
+    char path[256];
+    int found = 0, harmless = 0;
+
+    asker_begin(&a);
+    fill();
+    asker_close(&a);
+    snprintf(path, sizeof path, "%s/duplex.db", a.directory);
+    size_t size = read_file(path, whole, sizeof whole);
+    CHECK(size > 20000 && size < sizeof whole);
+    for (size_t at = 0; at < size; at += 97) {
+        dx_store_report r = {0};
+        uint8_t flipped = whole[at] ^ (uint8_t)(1u << (at % 8));
+        write_at(path, at, flipped);
+        dx_err err = verify(&r);
+        bool is_found = err != DX_OK || r.faults > 0;
+        if (asker_open(&a) == DX_OK) {
+            int refused = ask_everything();
+            if (!is_found)
+                CHECK_INT(refused, 0);
+            asker_close(&a);
+        }
+        found += is_found, harmless += !is_found;
+        int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+        CHECK(fd >= 0 && write(fd, whole, size) == (ssize_t)size);
+        close(fd);
+    }
+    CHECK(found > 100);
+    /* Pages that nobody uses any more are not read. */
+    CHECK(harmless < found / 2);
+    asker_end(&a);
+}
+
+/* ---- copying ---- */
+
+static bool is_progress_wanted = true;
+static uint64_t progress_done, progress_all;
+
+static bool on_progress(void *context, uint64_t done, uint64_t all)
+{
+    progress_done = done, progress_all = all;
+    return is_progress_wanted;
+}
+
+static void restore_and_check(const char *file)
+{
+    asker b = {0};
+    char path[256];
+
+    asker_begin_without_store(&b);
+    snprintf(path, sizeof path, "%s/duplex.db", b.directory);
+    CHECK_INT(rename(file, path), 0);
+    CHECK_INT(asker_open(&b), DX_OK);
+    CHECK_INT(asker_load(&b, "/s/two"), DX_STORE_OK);
+    CHECK_INT(b.tail, 5);
+    CHECK_INT(b.facts_count, 2);
+    CHECK_INT(asker_count(&b, b.id, 1), 5);
+    asker_end(&b);
+}
+
+TEST("a backup that is made while the store is served from holds what was committed before it, settled or not")
+{
+    char file[256];
+
+    asker_begin(&a);
+    fill();
+    for (int round = 0; round < 2; round++) {
+        snprintf(file, sizeof file, "%s/backup", a.directory);
+        CHECK_INT(dx_store_sqlite_backup(a.directory, file, on_progress, NULL, a.why), DX_OK);
+        CHECK(progress_all > 0 && progress_done == progress_all);
+        CHECK_INT(dx_store_sqlite_backup(a.directory, file, NULL, NULL, a.why), DX_ERR_IN_USE);
+        restore_and_check(file);
+        asker_reopen(&a);
+    }
+    asker_end(&a);
+}
+
+TEST("a backup that is ended or cannot be written leaves no file")
+{
+    char file[256];
+
+    asker_begin(&a);
+    fill();
+    snprintf(file, sizeof file, "%s/backup", a.directory);
+    is_progress_wanted = false;
+    CHECK_INT(dx_store_sqlite_backup(a.directory, file, on_progress, NULL, a.why), DX_ERR_CLOSED);
+    is_progress_wanted = true;
+    CHECK(access(file, F_OK) != 0);
+    snprintf(file, sizeof file, "%s/none/backup", a.directory);
+    CHECK_INT(dx_store_sqlite_backup(a.directory, file, NULL, NULL, a.why), DX_ERR_SYSTEM);
+    CHECK(strlen(a.why) > 0);
+    asker_end(&a);
+}

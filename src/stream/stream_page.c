@@ -1,0 +1,294 @@
+/* Messages back from the store: for readers, for links that are behind, for trimming; and the cache.
+ * SPDX-License-Identifier: MIT */
+#include "stream/stream_store.h"
+
+#include "base/assert.h"
+
+#include <stdlib.h>
+
+enum {
+    CACHE_COUNT_MAX = 1024,         /* messages of one stream */
+    CACHE_BYTES_MAX = 1 << 20,      /* their payload */
+    CACHE_ALL_BYTES_MAX = 64 << 20, /* of all streams of a worker */
+    TRIM_COUNT = 4096,
+    TRIM_BYTES = 4 << 20,
+};
+
+void dx_store_read_release(dx_store_read *read)
+{
+    for (size_t i = 0; i < read->count; i++)
+        dx_message_unref(read->messages[i]);
+    free(read->messages);
+    read->messages = NULL;
+    read->count = 0;
+}
+
+/* ---- the cache -------------------------------------------------------------------------------- */
+
+static void drop_oldest(dx_stream *s, size_t count)
+{
+    uint64_t bytes = s->log.bytes;
+
+    while (count-- > 0)
+        dx_log_drop_first(&s->log);
+    s->hub->cached_bytes -= bytes - s->log.bytes;
+}
+
+/* The streams looked at longest ago lose what they have. */
+static void shrink(dx_hub *hub)
+{
+    for (dx_list *l = hub->sweep.next; l != &hub->sweep; l = l->next) {
+        dx_stream *s = DX_CONTAINER(l, dx_stream, swept);
+        if (s->kept)
+            drop_oldest(s, s->log.count);
+        if (hub->cached_bytes <= CACHE_ALL_BYTES_MAX / 2)
+            return;
+    }
+}
+
+void dx_kept_cache(dx_stream *s, dx_message *message)
+{
+    static const dx_retention bounds = {CACHE_COUNT_MAX, UINT64_MAX, UINT64_MAX};
+    dx_log_ring *log = &s->log;
+
+    if (!dx_log_reserve(log, 1, &bounds)) { /* then it has nothing, which is never wrong */
+        drop_oldest(s, log->count);
+        dx_log_reset(log, message->sequence);
+        return;
+    }
+    dx_log_push(log, dx_message_ref(message));
+    s->hub->cached_bytes += message->size;
+    while (log->count > CACHE_COUNT_MAX || (log->count > 1 && log->bytes > CACHE_BYTES_MAX))
+        drop_oldest(s, 1);
+    if (s->hub->cached_bytes > CACHE_ALL_BYTES_MAX)
+        shrink(s->hub);
+}
+
+/* ---- for readers ------------------------------------------------------------------------------ */
+
+typedef struct page {
+    dx_store_read read;
+    dx_hub *hub;
+    dx_read *asked;
+    uint64_t start;
+} page;
+
+static void set_kind(dx_store_read *read, dx_stream_kind kind)
+{
+    for (size_t i = 0; i < read->count; i++)
+        read->messages[i]->kind = (uint8_t)kind;
+}
+
+static dx_stream_status status_of(dx_store_status status)
+{
+    switch (status) {
+    case DX_STORE_OK: return DX_STREAM_OK;
+    case DX_STORE_NOT_FOUND: return DX_STREAM_NOT_FOUND; /* it was deleted meanwhile */
+    case DX_STORE_MEMORY: return DX_STREAM_MEMORY;
+    case DX_STORE_FULL:
+    case DX_STORE_BROKEN:
+    case DX_STORE_CLOSED: return DX_STREAM_STORE;
+    }
+    dx_unreachable("dx_store_status outside its enum");
+}
+
+/* What was trimmed while it was on its way is lost for who asked for it. */
+static void give_page(dx_read *r, dx_store_read *read, uint64_t start)
+{
+    uint64_t first = read->count > 0 ? read->messages[0]->sequence : r->info.tail.sequence + 1;
+    const dx_message *last = read->count > 0 ? read->messages[read->count - 1] : NULL;
+
+    if (first > start && r->position.kind == DX_OFFSET_AT && r->last == 0) {
+        r->status = DX_STREAM_GONE;
+        r->lost += first - start;
+    }
+    r->next = last ? (dx_offset){last->epoch, last->sequence} : r->info.tail;
+    r->messages = read->messages;
+    r->count = read->count;
+    read->messages = NULL;
+    read->count = 0;
+}
+
+static void on_page(dx_store_read *read)
+{
+    page *p = DX_CONTAINER(read, page, read);
+    dx_read *r = p->asked;
+
+    if (read->status == DX_STORE_OK) {
+        set_kind(read, r->info.kind);
+        give_page(r, read, p->start);
+    } else {
+        r->status = status_of(read->status);
+    }
+    dx_home_answer_read(p->hub, r);
+    free(p);
+}
+
+bool dx_kept_read(dx_stream *s, dx_read *r, uint64_t start)
+{
+    dx_store *store = s->hub->all->store;
+    page *p = calloc(1, sizeof *p);
+
+    if (p == NULL) {
+        r->status = DX_STREAM_MEMORY;
+        return false;
+    }
+    uint64_t count = dx_min_u64(r->count_max, s->log.tail + 1 - start);
+    *p = (page){.hub = s->hub, .asked = r, .start = start};
+    p->read = (dx_store_read){.id = s->kept->id,
+                              .from = start,
+                              .count_max = (size_t)count,
+                              .bytes_max = r->bytes_max,
+                              .loop = s->hub->loop,
+                              .done = on_page};
+    store->ops->read(store, &p->read);
+    return true;
+}
+
+/* ---- for links -------------------------------------------------------------------------------- */
+
+struct dx_link_page {
+    dx_store_read read;
+    dx_link *link; /* NULL: it has left */
+};
+
+static void give_link(dx_link *link, dx_store_read *read)
+{
+    const dx_stream *s = link->stream;
+
+    set_kind(read, s->kind);
+    for (size_t i = 0; i < read->count && dx_batch_add(&link->queued, read->messages[i]); i++)
+        link->sent = read->messages[i]->sequence;
+    if (read->count == 0) /* all of it was trimmed: the topic sees the jump */
+        link->sent = dx_log_first(&s->log) - 1;
+    dx_home_link_send(link);
+}
+
+/* A store that fails leaves the link behind: the next message makes it try again. */
+static void on_link_page(dx_store_read *read)
+{
+    struct dx_link_page *p = DX_CONTAINER(read, struct dx_link_page, read);
+    dx_link *link = p->link;
+
+    if (link) {
+        link->page = NULL;
+        if (read->status == DX_STORE_OK && !link->home->is_ended)
+            give_link(link, read);
+    }
+    dx_store_read_release(read);
+    free(p);
+}
+
+void dx_kept_read_link(dx_link *link)
+{
+    const dx_stream *s = link->stream;
+    dx_store *store = s->hub->all->store;
+    struct dx_link_page *p = calloc(1, sizeof *p);
+
+    if (p == NULL)
+        return;
+    p->link = link;
+    link->page = p;
+    p->read = (dx_store_read){.id = s->kept->id,
+                              .from = link->sent + 1,
+                              .count_max =
+                                  (size_t)dx_min_u64(DX_BATCH_COUNT_MAX, s->log.tail - link->sent),
+                              .bytes_max = DX_BATCH_BYTES_MAX,
+                              .loop = s->hub->loop,
+                              .done = on_link_page};
+    store->ops->read(store, &p->read);
+}
+
+void dx_kept_stop_link(dx_link *link)
+{
+    if (link->page)
+        link->page->link = NULL;
+    link->page = NULL;
+}
+
+/* ---- trimming --------------------------------------------------------------------------------- */
+
+struct dx_trim {
+    dx_store_read read;
+    dx_stream *stream;
+};
+
+static bool is_too_old(const dx_stream *s, uint64_t time_ms)
+{
+    uint64_t now_ms = dx_home_wall_ms(s->hub);
+    return now_ms > time_ms && now_ms - time_ms > s->ns->retention.age_ms_max;
+}
+
+/* Walks the oldest messages in a row as far as they are to go. The newest of all stays but for its age. */
+static void trim_by(dx_stream *s, dx_message *const *messages, size_t count)
+{
+    dx_kept *kept = s->kept;
+    uint64_t first = count > 0 ? messages[0]->sequence : kept->next_first, bytes = kept->bytes;
+
+    kept->oldest_ms = 0;
+    for (size_t i = 0; i < count; i++) {
+        const dx_message *m = messages[i];
+        bool is_over = (bytes > s->ns->retention.bytes_max && m->sequence < kept->tail) ||
+                       kept->tail - m->sequence >= s->ns->retention.count_max;
+        if (!is_over && !is_too_old(s, m->time_ms)) {
+            kept->oldest_ms = m->time_ms;
+            break;
+        }
+        bytes -= dx_min_u64(bytes, m->size);
+        first = m->sequence + 1;
+    }
+    if (first == kept->next_first)
+        return;
+    dx_change *ch = dx_kept_change(s, 0);
+    if (ch == NULL)
+        return; /* next time */
+    ch->first = kept->next_first = first;
+    kept->bytes = bytes;
+}
+
+static void on_trim(dx_store_read *read)
+{
+    struct dx_trim *t = DX_CONTAINER(read, struct dx_trim, read);
+    dx_stream *s = t->stream;
+
+    s->kept->trim = NULL;
+    if (read->status == DX_STORE_OK && !s->hub->is_ended && s->state == DX_HOME_READY)
+        trim_by(s, read->messages, read->count);
+    dx_store_read_release(read);
+    free(t);
+    dx_stream_resume(s);
+}
+
+static void look_at_oldest(dx_stream *s)
+{
+    dx_store *store = s->hub->all->store;
+    dx_kept *kept = s->kept;
+    struct dx_trim *t = calloc(1, sizeof *t);
+
+    if (t == NULL)
+        return;
+    kept->trim = t;
+    t->stream = s;
+    t->read = (dx_store_read){.id = kept->id,
+                              .from = kept->next_first,
+                              .count_max = TRIM_COUNT,
+                              .bytes_max = TRIM_BYTES,
+                              .loop = s->hub->loop,
+                              .done = on_trim};
+    store->ops->read(store, &t->read);
+}
+
+void dx_kept_trim(dx_stream *s)
+{
+    const dx_retention *keep = &s->ns->retention;
+    dx_kept *kept = s->kept;
+    bool is_over =
+        kept->bytes > keep->bytes_max || kept->tail >= kept->next_first + keep->count_max;
+    bool is_aging = keep->age_ms_max < UINT64_MAX;
+
+    if (!s->is_made || s->is_deleted || s->state != DX_HOME_READY || kept->trim ||
+        kept->next_first > s->log.tail || s->hub->is_ended)
+        return;
+    if (is_over || (is_aging && (kept->oldest_ms == 0 || is_too_old(s, kept->oldest_ms))))
+        look_at_oldest(s);
+}
