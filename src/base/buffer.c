@@ -26,6 +26,8 @@ bool dx_buffer_reserve(dx_buffer *b, size_t more)
 
 bool dx_buffer_append(dx_buffer *b, dx_bytes bytes)
 {
+    if (bytes.size == 0)
+        return true;
     if (!dx_buffer_reserve(b, bytes.size))
         return false;
     dx_copy(b->at + b->size, bytes.at, bytes.size);

@@ -126,6 +126,7 @@ static dx_server *server_new(const dx_settings *s)
             .is_deflate_off = !s->deflate,
             .ping_ms = (uint32_t)s->ping_ms,
             .idle_ms = (uint32_t)s->idle_ms,
+            .wait_ms = (uint32_t)s->wait_ms,
             .subject_header = s->subject_header,
             .trusted_from = trusted_from,
             .origins = origins,

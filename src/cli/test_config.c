@@ -183,7 +183,7 @@ TEST("a file that says nothing leaves the defaults, which have the shipped names
 }
 
 #define KEYS                                                                                         \
-    "listen, workers, loop, log_level, message_max, deflate, ping, idle, drain, data, memory, web, " \
+    "listen, workers, loop, log_level, message_max, deflate, ping, idle, wait, drain, data, memory, web, " \
     "origins, access, namespaces"
 
 TEST("what is wrong is told with its place, and with what is allowed")
@@ -379,8 +379,8 @@ TEST("flags go before the environment, that before the file, that before default
     CHECK(strcmp(c.settings.subject_header, "X-Env") == 0);
     CHECK_INT(c.sources[2].from, DX_FROM_FLAG);
     CHECK_INT(c.sources[3].from, DX_FROM_ENVIRONMENT);
-    CHECK_INT(c.sources[9].from, DX_FROM_FILE);
-    CHECK_INT(c.sources[9].line, 3);
+    CHECK_INT(c.sources[10].from, DX_FROM_FILE);
+    CHECK_INT(c.sources[10].line, 3);
     CHECK_INT(c.sources[5].from, DX_FROM_DEFAULT);
     dx_config_deinit(&c);
 }
@@ -456,7 +456,7 @@ TEST("what is written down reads as the same, and says where each value is from"
     free(text);
     dx_config_deinit(&again), dx_config_deinit(&c);
 
-    CHECK(load(&c, "web: \"\\x85\\x9f\\u2028\\uFEFF\\U0001F600\\e[m\\n \u00e4\"\n"));
+    CHECK(load(&c, "web: \"\\x85\\x9f \\u2028 \\L\\uFEFF\\U0001F600\\e[m\\n \u00e4\"\n"));
     text = written(&c);
     CHECK(load(&again, text));
     CHECK(again.settings.web && strcmp(again.settings.web, c.settings.web) == 0);

@@ -101,9 +101,9 @@ void dx_exchange_problem_with(dx_exchange *x, unsigned status, const char *detai
     char text[2048];
     const char *title = dx_http_reason(status);
 
-    int head = snprintf(text, sizeof text,
-                        "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,\"detail\":", title,
-                        status);
+    int head = snprintf(
+        text, sizeof text,
+        "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,\"detail\":", title, status);
     dx_assert(head > 0 && head < 256);
     size_t size = (size_t)head;
     size_t room = sizeof text - size - 2;
@@ -163,8 +163,8 @@ void dx_exchange_answer_method(dx_exchange *x, uint32_t allowed)
     dx_header allow = {DX_BYTES("Allow"), dx_bytes_at(text, size)};
 
     if (x->head.method == DX_HTTP_OPTIONS) {
-        dx_exchange_respond(
-            x, &(dx_response){.status = 204, .headers = &allow, .headers_count = 1});
+        dx_exchange_respond(x,
+                            &(dx_response){.status = 204, .headers = &allow, .headers_count = 1});
         return;
     }
     snprintf(detail, sizeof detail, "This path does not take %.*s. Allowed: %s.",
@@ -175,7 +175,8 @@ void dx_exchange_answer_method(dx_exchange *x, uint32_t allowed)
 
 /* ---- answers that go on ------------------------------------------------------------------------ */
 
-dx_exchange_framing dx_exchange_stream(dx_exchange *x, const dx_exchange_source *source, void *context)
+dx_exchange_framing dx_exchange_stream(dx_exchange *x, const dx_exchange_source *source,
+                                       void *context)
 {
     dx_assert(x->state == DX_EXCHANGE_STREAMING && x->source == NULL);
     dx_assert(source->pull && source->pulled && source->ending && source->freed);

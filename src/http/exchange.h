@@ -95,7 +95,8 @@ void dx_exchange_put(dx_exchange *x, dx_bytes piece);
  * last, and is to cost little.
  * dx_exchange_end may be called at any time, also from `pulled`: the answer ends behind the rest of a message
  * that was sent in part, and the next request is looked at then. */
-dx_exchange_framing dx_exchange_stream(dx_exchange *x, const dx_exchange_source *source, void *context);
+dx_exchange_framing dx_exchange_stream(dx_exchange *x, const dx_exchange_source *source,
+                                       void *context);
 
 /* The rest of a message that was pulled and sent in part: a copy goes before everything else; it is not pulled
  * any more. Not while what was pulled is in flight. Framed as it was. */

@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { PIPELINED_BYTES_MAX = 65536 }; /* kept while a request is handled; more waits in the kernel */
+enum {
+    PIPELINED_BYTES_MAX = 65536
+}; /* kept while a request is handled; more waits in the kernel */
 
 /* Rows: from. Bits: where it may go. */
 static const uint8_t legal_moves[] = {
@@ -40,7 +42,7 @@ static dx_exchange *exchange_new(dx_http1 *h)
     h->http->spare = (dx_arena){0};
     x->head.fields.at = h->http->fields;
     x->head.fields.count_max = h->http->config.head.fields_count_max;
-    x->head.minor_version = 1; /* until the peer says otherwise, */
+    x->head.minor_version = 1;  /* until the peer says otherwise, */
     h->is_head_request = false; /* and this, too, is not of the request before */
     return x;
 }
@@ -116,7 +118,8 @@ static bool find_route(dx_http1 *h)
 
     if (x->head.method == DX_HTTP_METHOD_OTHER || x->head.method == DX_HTTP_CONNECT) {
         h->keep_alive = false; /* who knows what such a method's content is */
-        dx_exchange_problem(x, 501, "This server knows GET, HEAD, POST, PUT, DELETE, OPTIONS and PATCH.");
+        dx_exchange_problem(x, 501,
+                            "This server knows GET, HEAD, POST, PUT, DELETE, OPTIONS and PATCH.");
         return false;
     }
     if (x->head.target_form == DX_HTTP_TARGET_ASTERISK) {
@@ -135,14 +138,17 @@ static bool find_route(dx_http1 *h)
     switch (dx_router_find(h->http->router, &wish, &x->match)) {
     case DX_ROUTE_OK: return true;
     case DX_ROUTE_METHOD: dx_exchange_answer_method(x, x->match.allowed); return false;
-    case DX_ROUTE_NOT_FOUND: dx_exchange_problem(x, 404, "Nothing is served at this path."); return false;
+    case DX_ROUTE_NOT_FOUND:
+        dx_exchange_problem(x, 404, "Nothing is served at this path.");
+        return false;
     }
     dx_unreachable("dx_route_status outside its enum");
 }
 
 static bool has_body(const dx_http_framing *f)
 {
-    return f->body == DX_HTTP_BODY_CHUNKED || (f->body == DX_HTTP_BODY_LENGTH && f->content_length > 0);
+    return f->body == DX_HTTP_BODY_CHUNKED ||
+           (f->body == DX_HTTP_BODY_LENGTH && f->content_length > 0);
 }
 
 static void answer_too_large(dx_http1 *h, size_t body_bytes_max)
@@ -306,7 +312,8 @@ static size_t read_body_chunked(dx_http1 *h, dx_bytes in)
         } else if (status == DX_HTTP_END) {
             body_is_whole(h);
         } else if (status == DX_HTTP_MORE) {
-            take_body(h, (dx_bytes){0}, dx_http_chunk_announced(&h->chunks)); /* a size is an announcement, too */
+            take_body(h, (dx_bytes){0},
+                      dx_http_chunk_announced(&h->chunks)); /* a size is an announcement, too */
             break;
         } else {
             const dx_http_fault *fault = dx_http_fault_of(status);
@@ -320,7 +327,7 @@ static size_t read_body_chunked(dx_http1 *h, dx_bytes in)
 static size_t read_body(dx_http1 *h, dx_bytes in)
 {
     size_t used = h->x->head.framing.body == DX_HTTP_BODY_CHUNKED ? read_body_chunked(h, in)
-                                                                 : read_body_length(h, in);
+                                                                  : read_body_length(h, in);
     h->window_bytes += (uint32_t)dx_min_size(used, UINT32_MAX / 2);
     return used;
 }
@@ -425,9 +432,7 @@ static void on_deadline(dx_conn *conn)
 
     switch (h->state) {
     case H1_IDLE: dx_conn_finish(conn); return;
-    case H1_HEAD:
-        answer_fault(h, 408, "The request head took too long.", NULL);
-        return;
+    case H1_HEAD: answer_fault(h, 408, "The request head took too long.", NULL); return;
     case H1_BODY:
         if (h->window_bytes < config->body_window_bytes) {
             answer_fault(h, 408, "The request body came too slowly.", NULL);

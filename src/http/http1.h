@@ -15,8 +15,8 @@
 
 typedef struct dx_http_config {
     dx_http_limits head;
-    uint32_t head_ms; /* for a head, from its first byte (or accepting) to its end */
-    uint32_t idle_ms; /* between requests */
+    uint32_t head_ms;        /* for a head, from its first byte (or accepting) to its end */
+    uint32_t idle_ms;        /* between requests */
     uint32_t body_window_ms; /* in each such window a body must bring */
     uint32_t body_window_bytes;
     uint32_t queued_bytes_high; /* answers queued before further requests are looked at */
@@ -42,9 +42,9 @@ typedef struct dx_http {
      * none was found. */
     size_t (*more)(const dx_exchange *x, unsigned status, dx_header *ret);
     dx_pool conns, exchanges;
-    dx_arena spare;          /* the arena of the last exchange, for the next */
-    dx_http_field *fields;   /* of the head that is read now: head.fields_count_max of them */
-    uint64_t date_read_ms;   /* when `date` was made, in loop time */
+    dx_arena spare;        /* the arena of the last exchange, for the next */
+    dx_http_field *fields; /* of the head that is read now: head.fields_count_max of them */
+    uint64_t date_read_ms; /* when `date` was made, in loop time */
     uint8_t date[DX_HTTP_DATE_SIZE];
 } dx_http;
 

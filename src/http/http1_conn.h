@@ -27,13 +27,13 @@ typedef struct dx_http1 {
     uint32_t window_bytes;  /* of the body, in this window */
     dx_http1_state state;
     bool keep_alive, is_head_request, is_fin_seen, is_draining;
-    bool is_chunked;  /* the response */
-    bool is_bodyless; /* the response: HEAD, 204, 304 */
-    bool is_reading;  /* inside on_bytes: must not be freed now */
+    bool is_chunked;      /* the response */
+    bool is_bodyless;     /* the response: HEAD, 204, 304 */
+    bool is_reading;      /* inside on_bytes: must not be freed now */
     bool is_room_awaited; /* requests wait until the answers before them have left */
-    bool is_kept; /* a request was answered here before */
-    bool is_pulling; /* inside the source's `pulled` */
-    bool is_end_due; /* the response is over but for the rest of a message that was pulled */
+    bool is_kept;         /* a request was answered here before */
+    bool is_pulling;      /* inside the source's `pulled` */
+    bool is_end_due;      /* the response is over but for the rest of a message that was pulled */
 } dx_http1;
 
 extern const dx_exchange_ops dx_http1_exchange_ops;

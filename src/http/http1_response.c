@@ -74,7 +74,8 @@ static void start(dx_exchange *x, const dx_response *response, uint64_t length)
         dx_http1_enter(h, H1_HANDLING);
     dx_http_writer_init(&w, memory, sizeof memory);
     dx_bytes head = write_head(h, &w, response, length);
-    if (head.size == 0) { /* a handler's field that cannot be sent: its content must not be, either */
+    if (head.size ==
+        0) { /* a handler's field that cannot be sent: its content must not be, either */
         h->keep_alive = false;
         dx_http_writer_init(&w, memory, sizeof memory);
         head = write_head(h, &w, &(dx_response){.status = 500}, 0);
@@ -163,7 +164,8 @@ static dx_exchange_framing stream(dx_exchange *x)
     dx_http1 *h = x->carrier;
 
     dx_assert(h->response_left == DX_LENGTH_UNKNOWN && !h->is_bodyless);
-    x->head = (dx_http_request_head){.method = x->head.method, .minor_version = x->head.minor_version};
+    x->head =
+        (dx_http_request_head){.method = x->head.method, .minor_version = x->head.minor_version};
     x->path = x->body = (dx_bytes){0};
     x->match = (dx_route_match){0};
     dx_arena_deinit(&x->arena);
@@ -182,7 +184,8 @@ static void end(dx_exchange *x)
     dx_http1 *h = x->carrier;
 
     if (x->source && is_in_use(h))
-        h->is_end_due = true; /* `pulled` goes on; or the connection fails, and all is over anyway */
+        h->is_end_due =
+            true; /* `pulled` goes on; or the connection fails, and all is over anyway */
     else
         end_now(x);
 }

@@ -566,6 +566,32 @@ TEST("a server that does not answer, or not to the end: a timeout, whatever it d
     }
 }
 
+TEST("an answer without end may take its time, as long as it is not silent")
+{
+    scene s;
+
+    scene_init(&s);
+    CHECK_INT(
+        dx_http_client_send(s.client, &(dx_http_client_request){.method = DX_BYTES("GET"),
+                                                                .target = DX_BYTES("/"),
+                                                                .authority = DX_BYTES("test"),
+                                                                .timeout_ms = 150,
+                                                                .silence_ms = 100}),
+        DX_OK);
+    peer_await(&s, "\r\n\r\n");
+    peer_say(&s, DX_BYTES(OK_LINE "Content-Length: 1000\r\n\r\n"));
+    for (int i = 0; i < 20 && !scene_is_told(&s); i++) { /* 400 ms: longer than either */
+        usleep(20000);
+        peer_say(&s, DX_BYTES("x"));
+        dx_loop_step(s.loop, 0);
+    }
+    CHECK(!scene_is_told(&s));
+    CHECK_INT(s.heads_count, 1);
+    run_until_told(&s);
+    CHECK_INT(s.err, DX_ERR_TIMEOUT);
+    scene_deinit(&s);
+}
+
 TEST("a client may be freed from each of its callbacks, and while it connects")
 {
     for (int where = 0; where < 4; where++) {

@@ -225,9 +225,12 @@ void dx_door_wait(dx_exchange *x, const dx_stream_route *route, const dx_live_wi
     }
     if (wish->has_wait)
         wait_ms = dx_min_u64(wish->wait_s, DX_WAIT_S_MAX) * 1000;
-    *op = (wait_op){
-        .watch.ready = on_watched, .waiter.woken = on_woken, .x = x, .route = route, .wish = *wish,
-        .at = wish->position};
+    *op = (wait_op){.watch.ready = on_watched,
+                    .waiter.woken = on_woken,
+                    .x = x,
+                    .route = route,
+                    .wish = *wish,
+                    .at = wish->position};
     dx_timer_init(&op->timer, on_timer);
     if (wait_ms > 0)
         dx_timer_set(dx_exchange_conn(x)->net->loop, &op->timer, wait_ms);

@@ -11,9 +11,12 @@
 #include <duplex/duplex.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
+    IN_USE_TRIES = 50, /* for an address that is in use, */
+    IN_USE_MS = 20,    /* one each so many */
     BODY_BYTES_MAX = 1048576, /* of a request on a route of the program's */
     EXIT_CONFIG = 78,         /* EX_CONFIG of sysexits.h */
     MESSAGE_BYTES_MAX = 65536,
@@ -309,6 +312,21 @@ static void log_address(const dx_server *s, const dx_address *address)
         dx_log_write(&s->log, DX_LOG_INFO, "listening on %s", text);
 }
 
+/* The sockets of a process that was killed may outlive it by a moment: the kernel takes an io_uring apart
+ * after the process is gone. A server that is started again at once waits for that. */
+static dx_err listen_soon(dx_server *s, size_t index)
+{
+    dx_address *address = &s->addresses[index];
+    int *fds = &s->fds[index * s->workers_count];
+    dx_err err = dx_socket_listen(address, s->workers_count, fds);
+
+    for (int i = 0; i < IN_USE_TRIES && err == DX_ERR_IN_USE; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = IN_USE_MS * 1000000L}, NULL);
+        err = dx_socket_listen(address, s->workers_count, fds);
+    }
+    return err;
+}
+
 static dx_err open_sockets(dx_server *s)
 {
     s->fds = malloc(s->addresses_count * s->workers_count * sizeof *s->fds);
@@ -319,7 +337,7 @@ static dx_err open_sockets(dx_server *s)
     for (size_t i = 0; i < s->addresses_count; i++) {
         char text[DX_ADDRESS_TEXT_BYTES];
         dx_address_format(&s->addresses[i], text);
-        dx_err err = dx_socket_listen(&s->addresses[i], s->workers_count, &s->fds[i * s->workers_count]);
+        dx_err err = listen_soon(s, i);
         if (err != DX_OK)
             return fail(s, err, text, NULL);
     }

@@ -96,6 +96,8 @@ static dx_stream_route *route_new(dx_server *s, const char *prefix, const dx_str
     };
     dx_door_websocket_init(&route->endpoint, &s->ws_config);
     route->live = DX_LIVE_TIMES_DEFAULT;
+    if (s->options.wait_ms)
+        route->live.wait_ms = s->options.wait_ms;
     return route;
 }
 

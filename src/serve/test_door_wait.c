@@ -132,6 +132,27 @@ TEST("§5.7 at the end it waits, and answers with what comes next")
     }
 }
 
+TEST(
+    "§10.1 no cache keeps what followed now, or the start: the same URL means something else later")
+{
+    FOR_SERVERS(s, NULL) {
+        static const char *const paths[] = {"/live/n?offset=now&live=long-poll",
+                                            "/live/n?offset=-1&live=long-poll"};
+        for (size_t i = 0; i < DX_COUNT(paths); i++) {
+            int fd = ask(s, paths[i], "");
+            CHECK(!has_answer(fd, 30));
+            CHECK_INT(http_status(s, "POST", "/live/n", text, "x"), 204);
+            answer a = take_answer(fd);
+            CHECK_INT(a.status, 200);
+            CHECK(strstr(answer_field(&a, "Cache-Control"), "max-age") == NULL);
+            CHECK((answer_field(&a, "ETag")[0] == '"') == (i == 1)); /* of now there is none */
+            answer_free(&a);
+            close(fd);
+            CHECK_INT(http_status(s, "DELETE", "/live/n", NULL, ""), 204);
+        }
+    }
+}
+
 TEST("§5.7 it waits for the first message of a stream that nobody has written to")
 {
     FOR_SERVERS(s, NULL) {

@@ -9,15 +9,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { WAIT_MS = 10000, SILENCE_MS = 50, DATA_MAX = 64 * 1048576 };
 
+static char unix_name[64]; /* abstract */
+
 dx_server *live_server_start(const char *loop, uint32_t workers, const dx_live_times *times)
 {
-    dx_server *s = dx_server_new(&(dx_server_options){
-        .listen = "127.0.0.1:0", .loop = loop, .log_level = "error", .workers = workers});
+    static int count;
+    char listen[100];
 
+    snprintf(unix_name, sizeof unix_name, "duplex-live-%d-%d", (int)getpid(), count++);
+    snprintf(listen, sizeof listen, "127.0.0.1:0 unix:@%s", unix_name);
+    dx_server *s = dx_server_new(&(dx_server_options){
+        .listen = listen, .loop = loop, .log_level = "error", .workers = workers});
     if (s == NULL || dx_server_streams(s, "/live/", NULL) != DX_OK)
         abort();
     const dx_stream_route *route = dx_stream_route_of(s, DX_BYTES("/live/x"));
@@ -25,6 +32,19 @@ dx_server *live_server_start(const char *loop, uint32_t workers, const dx_live_t
     if (dx_server_start(s) != DX_OK)
         abort();
     return s;
+}
+
+int live_connect_unix(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t size = strlen(unix_name);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    memcpy(address.sun_path + 1, unix_name, size);
+    socklen_t address_bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + size);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, address_bytes) != 0)
+        abort();
+    return fd;
 }
 
 /* Takes the content out of what came. */

@@ -106,6 +106,68 @@ TEST("the file of a unix socket goes with the server, waited for or not")
     }
 }
 
+/* ---- what is kept ---------------------------------------------------------------------------------------- */
+
+static dx_server *kept_start(const char *data, dx_err *ret)
+{
+    static const dx_stream_options on_disk = {.durability = DX_STREAM_ON_DISK};
+    dx_server *s = dx_server_new(&(dx_server_options){
+        .listen = "127.0.0.1:0", .log_level = "error", .workers = 2, .data = data});
+
+    CHECK_INT(dx_server_streams(s, "/s/", &on_disk), DX_OK);
+    CHECK_INT(dx_server_streams(s, "/live/", NULL), DX_OK);
+    *ret = dx_server_start(s);
+    return s;
+}
+
+static void post_as(dx_server *s, const char *path, const char *durability)
+{
+    answer a = http_post(s, path, "text/plain", "kept");
+
+    CHECK_INT(a.status, 204);
+    CHECK(strcmp(answer_field(&a, "Stream-Durability"), durability) == 0);
+    answer_free(&a);
+}
+
+TEST("what is on disk is there for the next server, and for one at a time")
+{
+    char data[] = "/tmp/duplex-test-XXXXXX", command[64];
+    dx_err err;
+
+    CHECK(mkdtemp(data) != NULL);
+    dx_server *s = kept_start(data, &err);
+    CHECK_INT(err, DX_OK);
+    post_as(s, "/s/a", "disk");
+    post_as(s, "/live/a", "memory");
+    dx_server *other = kept_start(data, &err);
+    CHECK_INT(err, DX_ERR_IN_USE);
+    dx_server_free(other);
+    server_end(s);
+    s = kept_start(data, &err);
+    CHECK_INT(err, DX_OK);
+    answer a = http_get(s, "/s/a");
+    CHECK_INT(a.status, 200);
+    CHECK(a.body && strcmp(a.body, "kept") == 0);
+    answer_free(&a);
+    CHECK_INT(http_status(s, "GET", "/live/a", "", ""), 404);
+    server_end(s);
+    snprintf(command, sizeof command, "rm -r %s", data);
+    CHECK_INT(system(command), 0);
+}
+
+TEST("without a directory what was to be on disk is in memory, and every answer says so")
+{
+    dx_err err;
+    dx_server *s = kept_start(NULL, &err);
+
+    CHECK_INT(err, DX_OK);
+    post_as(s, "/s/a", "memory");
+    server_end(s);
+    s = kept_start("/proc/no/such/directory", &err);
+    CHECK(err != DX_OK);
+    dx_server_free(s);
+}
+
 /* ---- dx_publish ---------------------------------------------------------------------------------------- */
 
 enum { THREADS = 3, PUBLISHED = 500 };

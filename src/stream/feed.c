@@ -159,7 +159,6 @@ static void skip_to(dx_feed *f, uint64_t sequence)
 static void become_live(dx_feed *f, dx_subscriber *sub, uint64_t position)
 {
     sub->state = DX_SUBSCRIBER_LIVE;
-    sub->is_skipping = false;
     sub->position = position;
     dx_list_remove(&sub->link);
     dx_list_append(&f->live, &sub->link);

@@ -40,7 +40,8 @@ typedef struct dx_gap {
     uint64_t lost;       /* messages between; 0: not known */
 } dx_gap;
 
-/* How messages look on some wire, and what its subscribers are told. One constant per door. */
+/* How messages look on some wire, and what its subscribers are told. One constant per door. What is called
+ * may stop its subscriber; only too_slow, failed and ended may also free it or release its topic. */
 typedef struct dx_encoding {
     /* The most bytes that write() can need for `message`. */
     size_t (*bound)(const dx_feed *feed, const dx_message *message);
@@ -66,7 +67,7 @@ typedef struct dx_encoding {
     void (*failed)(dx_subscriber *sub);
     /* The stream has ended. CLOSED: and it was given all there is (what it pulled is sent). DELETED: at
      * once, but for the rest of a message that was sent in part. Called at the end of a turn, once, if
-     * it was not stopped or frozen before. It is stopped. */
+     * it was not stopped or frozen before. It is stopped. NULL: it need not be told. */
     void (*ended)(dx_subscriber *sub, dx_stream_end why);
     /* A note (dx_feed_note) framed, like bound and write; NULL: this encoding has none. A bound of 0:
      * this feed is not to have it. */

@@ -80,7 +80,7 @@ bool dx_feed_tell_ended(dx_feed *f)
             return true;
         dx_subscriber *sub = DX_CONTAINER(first, dx_subscriber, link);
         sub->state = DX_SUBSCRIBER_STOPPED;
-        if (f->encoding->ended) /* may be the last that is heard of the subscriber */
+        if (f->encoding->ended)
             f->encoding->ended(sub, f->end);
     }
     return dx_list_is_empty(&f->ending);

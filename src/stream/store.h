@@ -77,7 +77,8 @@ struct dx_store_commit {
     void *work;
 };
 
-/* Reads messages in a row, from a fork's source where that has them. */
+/* Reads messages in a row, from a fork's source where that has them. It may give less than it is asked for,
+ * but nothing only where there is nothing. */
 typedef struct dx_store_read dx_store_read;
 struct dx_store_read {
     uint64_t id;

@@ -124,8 +124,6 @@ dx_offset dx_stream_offset(const dx_stream *s, uint64_t sequence);
  * FUTURE. */
 dx_stream_status dx_stream_resolve(const dx_stream *s, const dx_read *r, uint64_t *start,
                                    uint64_t *lost);
-/* A message that has its place gets into the log and to all who wait (a reference is taken). */
-void dx_stream_deliver(dx_stream *s, dx_message *message);
 /* Numbers `messages` from after the tail and delivers them; NULLs them. There is room. */
 void dx_stream_append_now(dx_stream *s, dx_message **messages, size_t count);
 /* What each message of an append gets before it has its place. */
@@ -192,8 +190,10 @@ dx_stream_status dx_stream_decide_type(dx_stream *s, const dx_append *a);
 /* What a source gives to a fork, on its way between their homes. */
 typedef struct dx_fork_work dx_fork_work;
 
-/* Begins to take: dx_home_create goes on with create->work set. False: no memory. */
-DX_MUST_USE bool dx_fork_take(dx_hub *hub, dx_create *create);
+/* Begins to take: dx_home_create goes on with create->work set, and calls dx_fork_taken. `s`, which may be
+ * NULL, stays in memory till then. False: no memory. */
+DX_MUST_USE bool dx_fork_take(dx_hub *hub, dx_create *create, dx_stream *s);
+void dx_fork_taken(dx_create *create);
 /* The fork's messages, epochs and so on get into `s`, which is not made: those in memory. */
 DX_MUST_USE dx_stream_status dx_fork_fill(dx_stream *s, dx_create *create);
 /* It could not be made after all. */

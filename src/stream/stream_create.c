@@ -107,7 +107,7 @@ static bool make(dx_hub *hub, dx_create *c, dx_stream **ret)
     c->status = is_other_type ? DX_STREAM_TYPE : DX_STREAM_OK;
     if (is_other_type)
         return false;
-    if (c->is_fork && c->work == NULL && dx_fork_take(hub, c))
+    if (c->is_fork && c->work == NULL && dx_fork_take(hub, c, *ret))
         return true;
     if (*ret == NULL)
         *ret = dx_stream_new(hub, c->ns, c->path);
@@ -152,6 +152,8 @@ void dx_home_create(dx_hub *hub, dx_create *c)
     dx_entered in;
     dx_entry entry = {.ns = c->ns, .path = c->path, .post = &c->post, .is_exclusive = true};
 
+    if (c->work)
+        dx_fork_taken(c);
     if (!dx_home_enter(hub, &entry, &in))
         return;
     c->status = in.status;

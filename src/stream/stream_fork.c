@@ -292,7 +292,7 @@ static void on_take(dx_post *post)
 
 /* ---- at the fork's home ------------------------------------------------------------------------ */
 
-bool dx_fork_take(dx_hub *hub, dx_create *c)
+bool dx_fork_take(dx_hub *hub, dx_create *c, dx_stream *s)
 {
     dx_fork_work *w = calloc(1, sizeof *w + c->source.size);
 
@@ -304,12 +304,24 @@ bool dx_fork_take(dx_hub *hub, dx_create *c)
     w->source_size = (uint16_t)c->source.size;
     dx_copy(w->source, c->source.at, c->source.size);
     w->post.run = on_take;
+    w->pinned = s;
+    if (s)
+        s->pins++;
     c->work = w;
     if (w->source_home == hub)
         on_take(&w->post);
     else
         dx_hub_send(hub, w->source_home, &w->post);
     return true;
+}
+
+void dx_fork_taken(dx_create *c)
+{
+    dx_fork_work *w = c->work;
+
+    if (w->pinned)
+        w->pinned->pins--;
+    w->pinned = NULL;
 }
 
 /* Without a Content-Type nobody has looked whether they fit. */

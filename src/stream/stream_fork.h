@@ -12,6 +12,7 @@ struct dx_fork_work {
     dx_post post;
     dx_create *create; /* NULL once it was answered */
     dx_hub *home;      /* the fork's */
+    dx_stream *pinned; /* the fork, if it was looked up */
     dx_hub *source_home;
     dx_stream_status status;
     dx_fork *fork; /* goes into the stream */

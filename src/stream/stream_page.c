@@ -66,11 +66,14 @@ void dx_kept_cache(dx_stream *s, dx_message *message)
 
 /* ---- for readers ------------------------------------------------------------------------------ */
 
+/* A page that is put together: from the store, perhaps in several reads (it may give less than was asked
+ * for), then from the log. */
 typedef struct page {
     dx_store_read read;
     dx_hub *hub;
     dx_read *asked;
-    uint64_t start;
+    uint64_t next; /* sequence that is needed next */
+    size_t bytes;  /* of payload, so far */
 } page;
 
 static void set_kind(dx_store_read *read, dx_stream_kind kind)
@@ -92,56 +95,139 @@ static dx_stream_status status_of(dx_store_status status)
     dx_unreachable("dx_store_status outside its enum");
 }
 
-/* What was trimmed while it was on its way is lost for who asked for it. */
-static void give_page(dx_read *r, dx_store_read *read, uint64_t start)
+static bool is_full(const page *p)
 {
-    uint64_t first = read->count > 0 ? read->messages[0]->sequence : r->info.tail.sequence + 1;
-    const dx_message *last = read->count > 0 ? read->messages[read->count - 1] : NULL;
+    const dx_read *r = p->asked;
+    return r->count >= r->count_max || p->bytes >= r->bytes_max || p->next > r->info.tail.sequence;
+}
 
-    if (first > start && r->position.kind == DX_OFFSET_AT && r->last == 0) {
+/* False: there is no room for it, or it is not the next. */
+static bool add_message(page *p, dx_message *message)
+{
+    dx_read *r = p->asked;
+
+    if (r->count > 0 && (is_full(p) || p->bytes + message->size > r->bytes_max))
+        return false;
+    if (r->count > 0 && message->sequence != p->next)
+        return false; /* trimmed meanwhile: the next page tells */
+    r->messages[r->count++] = dx_message_ref(message);
+    p->bytes += message->size;
+    p->next = message->sequence + 1;
+    r->next = (dx_offset){message->epoch, message->sequence};
+    return true;
+}
+
+static bool reserve(dx_read *r, size_t more)
+{
+    dx_message **messages = realloc(r->messages, (r->count + more) * sizeof *messages);
+
+    if (messages == NULL)
+        return false;
+    r->messages = messages;
+    return true;
+}
+
+/* What was trimmed while it was on its way is lost for who asked for it. */
+static void note_loss(page *p, uint64_t first)
+{
+    dx_read *r = p->asked;
+
+    if (first <= p->next || r->count > 0)
+        return;
+    if (r->position.kind == DX_OFFSET_AT && r->last == 0) {
         r->status = DX_STREAM_GONE;
-        r->lost += first - start;
+        r->lost += first - p->next;
     }
-    r->next = last ? (dx_offset){last->epoch, last->sequence} : r->info.tail;
-    r->messages = read->messages;
-    r->count = read->count;
-    read->messages = NULL;
-    read->count = 0;
+    p->next = first;
+}
+
+/* The rest, if the log has it, up to where the tail was when it was asked for. */
+static void add_from_log(page *p, const dx_stream *s)
+{
+    uint64_t tail = dx_min_u64(s->log.tail, p->asked->info.tail.sequence);
+    size_t count = (size_t)dx_min_u64(tail + 1 - p->next, p->asked->count_max - p->asked->count);
+
+    if (!reserve(p->asked, count))
+        return;
+    while (p->next <= tail && !is_full(p) && add_message(p, dx_log_at(&s->log, p->next)))
+        continue;
+}
+
+static void read_page(page *p, uint64_t id);
+
+/* The stream as it was when it was asked for; NULL: it is not there any more, or not known. */
+static dx_stream *stream_of(const page *p)
+{
+    dx_stream *s = p->hub->is_ended ? NULL : dx_home_find(p->hub, p->asked->path);
+    bool is_same =
+        s && s->kept && s->state == DX_HOME_READY && s->identity == p->asked->info.identity;
+
+    return is_same ? s : NULL;
+}
+
+static void go_on(page *p, bool is_end)
+{
+    dx_stream *s = is_end || is_full(p) ? NULL : stream_of(p);
+
+    if (s && p->next < dx_log_first(&s->log)) {
+        read_page(p, s->kept->id);
+        return;
+    }
+    if (s && p->next <= s->log.tail)
+        add_from_log(p, s);
+    dx_home_answer_read(p->hub, p->asked);
+    free(p);
 }
 
 static void on_page(dx_store_read *read)
 {
     page *p = DX_CONTAINER(read, page, read);
     dx_read *r = p->asked;
+    bool is_first = r->count == 0, is_end = read->count == 0;
 
-    if (read->status == DX_STORE_OK) {
-        set_kind(read, r->info.kind);
-        give_page(r, read, p->start);
-    } else {
+    if (read->status != DX_STORE_OK && is_first)
         r->status = status_of(read->status);
+    if (read->status == DX_STORE_OK && is_first) {
+        note_loss(p, is_end ? r->info.tail.sequence + 1 : read->messages[0]->sequence);
+        r->next = r->info.tail;
     }
-    dx_home_answer_read(p->hub, r);
-    free(p);
+    set_kind(read, r->info.kind);
+    if (!is_end && !reserve(r, read->count)) {
+        r->status = is_first ? DX_STREAM_MEMORY : r->status;
+        is_end = true;
+    }
+    for (size_t i = 0; i < read->count && !is_end; i++)
+        if (!add_message(p, read->messages[i]))
+            is_end = true;
+    dx_store_read_release(read);
+    go_on(p, is_end);
+}
+
+static void read_page(page *p, uint64_t id)
+{
+    dx_store *store = p->hub->all->store;
+    const dx_read *r = p->asked;
+    uint64_t left = r->info.tail.sequence + 1 - p->next;
+
+    p->read = (dx_store_read){.id = id,
+                              .from = p->next,
+                              .count_max = (size_t)dx_min_u64(r->count_max - r->count, left),
+                              .bytes_max = r->bytes_max - p->bytes,
+                              .loop = p->hub->loop,
+                              .done = on_page};
+    store->ops->read(store, &p->read);
 }
 
 bool dx_kept_read(dx_stream *s, dx_read *r, uint64_t start)
 {
-    dx_store *store = s->hub->all->store;
     page *p = calloc(1, sizeof *p);
 
     if (p == NULL) {
         r->status = DX_STREAM_MEMORY;
         return false;
     }
-    uint64_t count = dx_min_u64(r->count_max, s->log.tail + 1 - start);
-    *p = (page){.hub = s->hub, .asked = r, .start = start};
-    p->read = (dx_store_read){.id = s->kept->id,
-                              .from = start,
-                              .count_max = (size_t)count,
-                              .bytes_max = r->bytes_max,
-                              .loop = s->hub->loop,
-                              .done = on_page};
-    store->ops->read(store, &p->read);
+    *p = (page){.hub = s->hub, .asked = r, .next = start};
+    read_page(p, s->kept->id);
     return true;
 }
 

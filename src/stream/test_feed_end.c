@@ -98,11 +98,15 @@ TEST(
     scene_note_add(s, 30);
     CHECK(s->feed->first == NULL);
     s->feed->variant = 0;
-    scene_end(s, DX_STREAM_END_CLOSED);
-    scene_note_add(s, 30); /* the one who is live is to be told of the end, and of nothing else */
-    CHECK(s->feed->first == NULL);
+    scene_publish(s, 10, 0, false);
+    reader_drain(behind, SIZE_MAX);
+    uint64_t tail = s->feed->tail;
+    scene_end(s, DX_STREAM_END_CLOSED); /* before `live` has taken the last message */
+    scene_note_add(s, 30);
+    CHECK_INT(s->feed->tail, tail);
+    reader_drain(live, SIZE_MAX);
     scene_turn(s);
-    CHECK_READER(live, 0, 1);
+    CHECK_READER(live, 1, 1);
     CHECK_INT(live->ends, 1);
     leave(live);
     leave(behind);
@@ -450,6 +454,7 @@ TEST("a log that has another life of the stream: it was deleted, and the topic t
     CHECK_INT(dx_topic_end(s->topic), DX_STREAM_END_DELETED);
     scene_publish(s, 10, 0, true);
     dx_topic_deliver(s->topic, s->messages[11]);
+    CHECK_INT(dx_topic_next(s->topic), 1);
     scene_turn(s);
     CHECK_READER(r, 7, 0);
     CHECK_READER(live, 0, 0);

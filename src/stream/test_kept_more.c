@@ -122,6 +122,40 @@ TEST("forks share what is in the store, over restarts; who is deleted stays for 
     test_disk_free(disk);
 }
 
+TEST(
+    "the server ends before the store has answered: all is answered, and nothing new is asked of it")
+{
+    for (size_t done = 0; done < 6; done++) {
+        test_disk *disk = test_disk_new();
+        pair *p = pair_on(disk);
+        pair_answer gone = {.op.path = DX_BYTES("/live/a")}, one = {.append = text("/live/b")};
+        pair_answer fork = {.create = fork_of("/live/b", "/live/c")},
+                    made = {.create = text_plain("/live/d")};
+        pair_create(p, 0, text_plain("/live/a"), TEXTS("x"));
+        pair_create(p, 0, text_plain("/live/b"), TEXTS("x"));
+        test_store_hold(p->store, true);
+        pair_begin_delete(p, 0, &gone);
+        pair_begin_append(p, 1, &one, TEXTS("1"));
+        pair_begin_create(p, 0, &fork, NULL);
+        pair_begin_create(p, 1, &made, NULL);
+        turns(p);
+        let(p, done);
+        pair_free(p);
+        CHECK(gone.is_done && one.is_done && fork.is_done && made.is_done);
+        p = pair_on(disk);
+        CHECK_TEXT(p, "/live/b", one.append.status == DX_STREAM_OK ? "x|1" : "x");
+        CHECK_TEXT(p, "/live/a", gone.op.status == DX_STREAM_OK ? "[not found]" : "x");
+        const char *got = pair_text(p, 0, "/live/c");
+        if (fork.create.status != DX_STREAM_OK)
+            CHECK(strcmp(got, "[not found]") == 0);
+        else /* it was made before or after the append */
+            CHECK(strcmp(got, "x") == 0 ||
+                  (one.append.status == DX_STREAM_OK && strcmp(got, "x|1") == 0));
+        pair_free(p);
+        test_disk_free(disk);
+    }
+}
+
 TEST("two streams that are asked to become forks of each other do not wait for each other")
 {
     test_disk *disk = test_disk_new();
@@ -203,7 +237,8 @@ TEST(
         pair_begin_append(p, i, &late[i], TEXTS("2"));
     turns(p);
     let(p, 1); /* the fork is there; the append is not */
-    CHECK(fork.is_done && !one.is_done && !late[0].is_done && !late[1].is_done);
+    CHECK(fork.is_done);
+    CHECK(!one.is_done && !late[0].is_done && !late[1].is_done);
     let(p, 20);
     CHECK(one.is_done && late[0].is_done && late[1].is_done);
     CHECK_INT(one.append.status, DX_STREAM_OK);

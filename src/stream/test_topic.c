@@ -214,6 +214,26 @@ TEST("the end of a stream wakes, and who waits after it is woken at once")
         }
 }
 
+TEST(
+    "the tail is a whole offset: with the epoch of the newest message, which a fork may have from its source")
+{
+    duo *p = duo_new();
+    listener *l = attend(p, 1, 1);
+    dx_message *message = dx_message_new(DX_BYTES("x"), 0);
+
+    dx_offset tail = dx_topic_tail(l->topic);
+    CHECK_INT(tail.sequence, 0);
+    message->sequence = 1;
+    message->epoch = tail.epoch + 5;
+    dx_topic_deliver(l->topic, message);
+    CHECK_INT(dx_topic_tail(l->topic).sequence, 1);
+    CHECK_INT(dx_topic_tail(l->topic).epoch, tail.epoch + 5);
+    dx_message_unref(message);
+    duo_settle(p);
+    leave(l);
+    duo_free(p);
+}
+
 /* ---- ends --------------------------------------------------------------------------------------------- */
 
 static void check_ended(listener *l, dx_stream_end why, uint64_t received)

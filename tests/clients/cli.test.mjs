@@ -416,6 +416,23 @@ test('duplex sub --via sse: comes back with the last id, after the pause that th
   await server.close();
 });
 
+test('duplex sub --via long-poll: goes round with both cursors of the last answer', limit, async () => {
+  const next = (offset, cursor) => ({ 'Content-Type': 'text/plain', 'Stream-Next-Offset': offset, 'Stream-Cursor': cursor });
+  const server = await script(
+    (r) => r.writeHead(204, next('1_1', '11')).end(),
+    (r) => r.writeHead(200, next('1_2', '12')).end('two'),
+    (r) => r.destroy(),
+    (r) => r.writeHead(410, { 'Content-Type': 'application/problem+json' }).end('{"earliest":"1_8","latest":"1_9"}'),
+    (r) => r.writeHead(200, { ...next('1_9', '13'), 'Stream-Up-To-Date': 'true', 'Stream-Closed': 'true' }).end('nine'));
+  const { code, out, err } = await run(duplex, ['sub', '--via', 'long-poll', server.url]);
+  assert.deepEqual([code, out], [0, 'two\nnine\n'], err);
+  assert.match(err, /gap: some messages are not kept any more; going on at 1_8/);
+  assert.deepEqual(server.seen.map((r) => r.url.split('?')[1]), ['offset=now&live=long-poll',
+    'offset=1_1&live=long-poll&cursor=11', 'offset=1_2&live=long-poll&cursor=12',
+    'offset=1_2&live=long-poll&cursor=12', 'offset=1_8&live=long-poll']);
+  await server.close();
+});
+
 test('duplex pub: a message whose answer was lost is sent again under the same key', limit, async () => {
   const server = await script(
     (r) => r.writeHead(503, { 'Retry-After': '0' }).end('{"detail":"not now"}'),
