@@ -34,7 +34,8 @@ static const char *make_place(void)
 
 static void remove_place(void)
 {
-    static const char *const names[] = {"duplex.db", "duplex.db-wal", "duplex.db-shm", "lock", "bare", "rows.db",
+    static const char *const names[] = {"duplex.db",   "duplex.db-wal", "duplex.db-shm",
+                                        "lock",        "bare",          "rows.db",
                                         "rows.db-wal", "rows.db-shm"};
     char path[512];
 
@@ -121,11 +122,13 @@ static void bench_rows(int batch, int streams)
 
     snprintf(path, sizeof path, "%s/rows.db", make_place());
     dx_assert(sqlite3_open(path, &db) == SQLITE_OK);
-    dx_assert(sqlite3_exec(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=OFF;"
-                               "PRAGMA cache_size=-16384; PRAGMA wal_autocheckpoint=4096; CREATE TABLE message("
-                               "stream INTEGER, sequence INTEGER, data BLOB, PRIMARY KEY(stream, sequence))"
-                               " WITHOUT ROWID",
-                           NULL, NULL, NULL) == SQLITE_OK);
+    dx_assert(sqlite3_exec(
+                  db,
+                  "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=OFF;"
+                  "PRAGMA cache_size=-16384; PRAGMA wal_autocheckpoint=4096; CREATE TABLE message("
+                  "stream INTEGER, sequence INTEGER, data BLOB, PRIMARY KEY(stream, sequence))"
+                  " WITHOUT ROWID",
+                  NULL, NULL, NULL) == SQLITE_OK);
     sqlite3_prepare_v2(db, "INSERT INTO message VALUES(?1, ?2, ?3)", -1, &put, NULL);
     sqlite3_prepare_v2(db, "BEGIN", -1, &begin_text, NULL);
     sqlite3_prepare_v2(db, "COMMIT", -1, &commit_text, NULL);
@@ -186,7 +189,8 @@ static dx_store *open_store(void)
     char why[DX_STORE_WHY_BYTES];
     dx_store *store;
 
-    if (dx_store_sqlite_open(&(dx_store_sqlite_options){.directory = place}, &store, why) != DX_OK) {
+    if (dx_store_sqlite_open(&(dx_store_sqlite_options){.directory = place}, &store, why) !=
+        DX_OK) {
         fprintf(stderr, "bench_store: %s\n", why);
         exit(1);
     }
@@ -216,8 +220,8 @@ static void start_flight(flight *f)
     dx_loop *loop = dx_workers_loop(b->workers, f->writer % b->loops);
 
     f->message = make_message(++b->sequences[stream]);
-    f->commit = (dx_store_commit){.id = b->ids[stream], .messages = &f->message, .count = 1,
-                                  .loop = loop, .done = on_done};
+    f->commit = (dx_store_commit){
+        .id = b->ids[stream], .messages = &f->message, .count = 1, .loop = loop, .done = on_done};
     f->begin_ns = dx_clock_ns();
     b->store->ops->commit(b->store, &f->commit);
 }
@@ -288,8 +292,11 @@ static void make_streams(bench *b)
         char *path = malloc(64);
         snprintf(path, 64, "/s/bench/%u", i);
         b->ids[i] = b->store->ops->new_id(b->store);
-        *c = (dx_store_commit){.id = b->ids[i], .path = dx_bytes_of(path), .record = DX_BYTES("record"),
-                               .loop = dx_workers_loop(b->workers, 0), .done = on_made,
+        *c = (dx_store_commit){.id = b->ids[i],
+                               .path = dx_bytes_of(path),
+                               .record = DX_BYTES("record"),
+                               .loop = dx_workers_loop(b->workers, 0),
+                               .done = on_made,
                                .facts = (const void *)&left};
         while (atomic_load(&left) > 10000)
             usleep(1000);
@@ -302,7 +309,8 @@ static void make_streams(bench *b)
 
 static void bench_store(uint32_t writers, uint32_t depth, uint32_t streams)
 {
-    bench b = {.writers = writers, .depth = depth, .streams = streams, .loops = writers > 1 ? 2 : 1};
+    bench b = {
+        .writers = writers, .depth = depth, .streams = streams, .loops = writers > 1 ? 2 : 1};
     opening openings[8];
     dx_store_sqlite_state state;
 
@@ -311,7 +319,8 @@ static void bench_store(uint32_t writers, uint32_t depth, uint32_t streams)
     b.ids = calloc(streams, sizeof *b.ids);
     b.sequences = calloc(streams, sizeof *b.sequences);
     b.turns = calloc(writers, sizeof *b.turns);
-    dx_err err = dx_workers_new(&(dx_workers_options){.count = b.loops, .start = on_start}, &b.workers);
+    dx_err err =
+        dx_workers_new(&(dx_workers_options){.count = b.loops, .start = on_start}, &b.workers);
     dx_assert(err == DX_OK);
     make_streams(&b);
     for (uint32_t i = 0; i < b.loops; i++)
@@ -337,11 +346,12 @@ static void bench_store(uint32_t writers, uint32_t depth, uint32_t streams)
         free(b.sides[i].t.us);
     }
     dx_store_sqlite_state_get(b.store, &state);
-    printf("%u writers, %u in flight each, %u streams: %.0f messages/s durable, p50 %u us, p99 %u us, max %u us; "
-           "%.0f a transaction, %.2f cores\n",
-           writers, depth, streams, (double)messages / took, quantile(&all, 0.5), quantile(&all, 0.99),
-           quantile(&all, 1), (double)state.messages / (double)(state.transactions ? state.transactions : 1),
-           cpu / took);
+    printf(
+        "%u writers, %u in flight each, %u streams: %.0f messages/s durable, p50 %u us, p99 %u us, max %u us; "
+        "%.0f a transaction, %.2f cores\n",
+        writers, depth, streams, (double)messages / took, quantile(&all, 0.5), quantile(&all, 0.99),
+        quantile(&all, 1),
+        (double)state.messages / (double)(state.transactions ? state.transactions : 1), cpu / took);
     free(all.us);
     dx_workers_stop(b.workers);
     dx_workers_join(b.workers);
@@ -387,10 +397,14 @@ static void fill_pass(filling *in, uint64_t first_id, int pass)
         for (uint64_t j = 0; j < 5; j++)
             f->messages[j] = make_message((uint64_t)pass * 5 + j + 1);
         snprintf(f->path, sizeof f->path, "/s/many/%llu", (unsigned long long)i);
-        f->commit = (dx_store_commit){.id = first_id + i, .messages = f->messages, .count = 5,
-                                      .loop = in->loop, .done = on_filled};
+        f->commit = (dx_store_commit){.id = first_id + i,
+                                      .messages = f->messages,
+                                      .count = 5,
+                                      .loop = in->loop,
+                                      .done = on_filled};
         if (pass == 0)
-            f->commit.path = dx_bytes_of(f->path), f->commit.record = DX_BYTES("a record of a stream, some bytes");
+            f->commit.path = dx_bytes_of(f->path),
+            f->commit.record = DX_BYTES("a record of a stream, some bytes");
         in->store->ops->commit(in->store, &f->commit);
         in->under_way++;
         while (in->under_way > 8000)
@@ -418,12 +432,14 @@ static void on_read(dx_store_read *read)
 
 static void read_cold(filling *in, size_t rounds)
 {
-    times loads = {malloc(rounds * sizeof(uint32_t)), 0}, reads = {malloc(rounds * sizeof(uint32_t)), 0};
+    times loads = {malloc(rounds * sizeof(uint32_t)), 0},
+          reads = {malloc(rounds * sizeof(uint32_t)), 0};
 
     for (size_t i = 0; i < rounds; i++) {
         asking a = {0};
         char path[40];
-        snprintf(path, sizeof path, "/s/many/%llu", (unsigned long long)(i * 7919 * 104729 % many_count));
+        snprintf(path, sizeof path, "/s/many/%llu",
+                 (unsigned long long)(i * 7919 * 104729 % many_count));
         a.load = (dx_store_load){.path = dx_bytes_of(path), .loop = in->loop, .done = on_loaded};
         uint64_t begin = dx_clock_ns();
         in->store->ops->load(in->store, &a.load);
@@ -432,8 +448,12 @@ static void read_cold(filling *in, size_t rounds)
         uint64_t middle = dx_clock_ns();
         dx_assert(a.load.status == DX_STORE_OK && a.load.tail == 10);
         a.is_done = false;
-        a.read = (dx_store_read){.id = a.load.id, .from = 1, .count_max = 100, .bytes_max = 1 << 20,
-                                 .loop = in->loop, .done = on_read};
+        a.read = (dx_store_read){.id = a.load.id,
+                                 .from = 1,
+                                 .count_max = 100,
+                                 .bytes_max = 1 << 20,
+                                 .loop = in->loop,
+                                 .done = on_read};
         in->store->ops->read(in->store, &a.read);
         while (!a.is_done)
             dx_loop_step(in->loop, 1000);
@@ -444,9 +464,10 @@ static void read_cold(filling *in, size_t rounds)
             dx_message_unref(a.read.messages[j]);
         free(a.read.messages);
     }
-    printf("  first load of a cold stream: p50 %u us, p99 %u us; first read: p50 %u us, p99 %u us; resident %zu MiB\n",
-           quantile(&loads, 0.5), quantile(&loads, 0.99), quantile(&reads, 0.5), quantile(&reads, 0.99),
-           resident_kib() / 1024);
+    printf(
+        "  first load of a cold stream: p50 %u us, p99 %u us; first read: p50 %u us, p99 %u us; resident %zu MiB\n",
+        quantile(&loads, 0.5), quantile(&loads, 0.99), quantile(&reads, 0.5),
+        quantile(&reads, 0.99), resident_kib() / 1024);
     free(loads.us), free(reads.us);
 }
 
@@ -482,9 +503,10 @@ static void bench_many(void)
     uint64_t middle = dx_clock_ns();
     fill_pass(&in, first_id, 1);
     uint64_t end = dx_clock_ns();
-    printf("%llu streams: made with 5 messages each %.0f/s, 5 more each %.0f/s; resident %zu MiB more\n",
-           (unsigned long long)many_count, (double)many_count / ((double)(middle - begin) / 1e9),
-           (double)many_count / ((double)(end - middle) / 1e9), (resident_kib() - before) / 1024);
+    printf(
+        "%llu streams: made with 5 messages each %.0f/s, 5 more each %.0f/s; resident %zu MiB more\n",
+        (unsigned long long)many_count, (double)many_count / ((double)(middle - begin) / 1e9),
+        (double)many_count / ((double)(end - middle) / 1e9), (resident_kib() - before) / 1024);
     begin = dx_clock_ns();
     in.store->ops->free(in.store);
     printf("  closed in %.0f ms;", (double)(dx_clock_ns() - begin) / 1e6);

@@ -10,9 +10,9 @@
 #include "loop/loop.h"
 
 typedef struct dx_answers {
-    dx_loop *loop;                               /* this thread's */
-    dx_loop *(*loop_of)(const dx_post *post);    /* to which it goes */
-    dx_post *first, **end;                       /* kept, the oldest first */
+    dx_loop *loop;                            /* this thread's */
+    dx_loop *(*loop_of)(const dx_post *post); /* to which it goes */
+    dx_post *first, **end;                    /* kept, the oldest first */
     dx_timer retry;
     bool is_closed;
 } dx_answers;

@@ -29,7 +29,8 @@ static dx_err copy_pages(copying *c, char *why)
         code = sqlite3_backup_step(backup, PAGES_A_STEP);
         uint64_t all = (uint64_t)sqlite3_backup_pagecount(backup);
         if (c->progress && (code == SQLITE_OK || code == SQLITE_DONE))
-            is_wanted = c->progress(c->context, all - (uint64_t)sqlite3_backup_remaining(backup), all);
+            is_wanted =
+                c->progress(c->context, all - (uint64_t)sqlite3_backup_remaining(backup), all);
     }
     int end = backup ? sqlite3_backup_finish(backup) : sqlite3_errcode(c->to);
     if (is_wanted && code == SQLITE_DONE && end == SQLITE_OK)
@@ -39,7 +40,9 @@ static dx_err copy_pages(copying *c, char *why)
         return DX_ERR_CLOSED;
     }
     dx_why(why, "the backup failed: %s", sqlite3_errmsg(c->to));
-    return (code & 0xff) == SQLITE_NOMEM ? DX_ERR_MEMORY : code == SQLITE_IOERR_DATA ? DX_ERR_CONFLICT : DX_ERR_SYSTEM;
+    return (code & 0xff) == SQLITE_NOMEM ? DX_ERR_MEMORY
+           : code == SQLITE_IOERR_DATA   ? DX_ERR_CONFLICT
+                                         : DX_ERR_SYSTEM;
 }
 
 static dx_err copy_into(copying *c, const char *path, char *why)
@@ -105,7 +108,8 @@ static dx_err copy_and_name(copying *c, const char *file, char *why)
 }
 
 dx_err dx_store_sqlite_backup(const char *directory, const char *file,
-                              bool (*progress)(void *context, uint64_t done, uint64_t all), void *context, char *why)
+                              bool (*progress)(void *context, uint64_t done, uint64_t all),
+                              void *context, char *why)
 {
     copying c = {.progress = progress, .context = context};
 

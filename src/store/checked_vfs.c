@@ -10,8 +10,8 @@ enum { CONTENT_BYTES = DX_PAGE_BYTES - DX_PAGE_RESERVED };
 
 typedef struct checked_file {
     sqlite3_file base;
-    bool is_database; /* not its log or anything else */
-    _Alignas(16) uint8_t below[]; /* the other VFS's file */
+    bool is_database;            /* not its log or anything else */
+    _Alignas(8) uint8_t below[]; /* the other VFS's file; SQLite's memory is aligned for no more */
 } checked_file;
 
 static sqlite3_file *below_of(sqlite3_file *file)
@@ -60,7 +60,8 @@ static int checked_read(sqlite3_file *file, void *to, int size, sqlite3_int64 of
 
     if (code != SQLITE_OK || !((checked_file *)(void *)file)->is_database || !is_page(size, offset))
         return code;
-    return dx_checked_page_is_right(to, (uint64_t)(offset / DX_PAGE_BYTES) + 1) ? SQLITE_OK : SQLITE_IOERR_DATA;
+    return dx_checked_page_is_right(to, (uint64_t)(offset / DX_PAGE_BYTES) + 1) ? SQLITE_OK
+                                                                                : SQLITE_IOERR_DATA;
 }
 
 static int checked_write(sqlite3_file *file, const void *from, int size, sqlite3_int64 offset)

@@ -37,26 +37,32 @@ static const char *const texts[DX_SQL_COUNT] = {
     [DX_SQL_META_GET] = "SELECT value FROM meta WHERE key = ?1",
     [DX_SQL_META_SET] = "INSERT OR REPLACE INTO meta VALUES(?1, ?2)",
     [DX_SQL_JOURNAL_ADD] = "INSERT INTO journal VALUES(?1, ?2, ?3, ?4)",
-    [DX_SQL_JOURNAL_NEXT] = "SELECT id, life, crc, data FROM journal WHERE id > ?1 ORDER BY id LIMIT 1",
+    [DX_SQL_JOURNAL_NEXT] =
+        "SELECT id, life, crc, data FROM journal WHERE id > ?1 ORDER BY id LIMIT 1",
     [DX_SQL_JOURNAL_DROP] = "DELETE FROM journal WHERE id < ?1",
     [DX_SQL_STREAM_FIND] = "SELECT id FROM stream WHERE path = ?1",
-    [DX_SQL_STREAM_GET] = "SELECT source, source_tail, first, tail, is_deleted, record, path FROM stream"
-                          " WHERE id = ?1",
+    [DX_SQL_STREAM_GET] =
+        "SELECT source, source_tail, first, tail, is_deleted, record, path FROM stream"
+        " WHERE id = ?1",
     [DX_SQL_STREAM_TAKE_PATH] = "UPDATE stream SET path = NULL WHERE path = ?1",
     [DX_SQL_STREAM_ADD] = "INSERT INTO stream VALUES(?1, ?2, nullif(?3, 0), ?4, ?5, 0, 0, ?6)",
-    [DX_SQL_STREAM_CHANGE] = "UPDATE stream SET first = max(first, ?2), record = coalesce(?3, record)"
-                             " WHERE id = ?1",
+    [DX_SQL_STREAM_CHANGE] =
+        "UPDATE stream SET first = max(first, ?2), record = coalesce(?3, record)"
+        " WHERE id = ?1",
     [DX_SQL_STREAM_FREE_PATH] = "UPDATE stream SET path = NULL WHERE id = ?1",
-    [DX_SQL_STREAM_DELETE] = "UPDATE stream SET path = NULL, is_deleted = 1, record = x'' WHERE id = ?1",
+    [DX_SQL_STREAM_DELETE] =
+        "UPDATE stream SET path = NULL, is_deleted = 1, record = x'' WHERE id = ?1",
     [DX_SQL_STREAM_DROP] = "DELETE FROM stream WHERE id = ?1",
     [DX_SQL_STREAM_TAIL] = "UPDATE stream SET tail = max(tail, ?2) WHERE id = ?1",
     /* A fork is made after its source, so its id is higher: no circle even in a damaged table. */
-    [DX_SQL_STREAM_NEEDED] = "WITH RECURSIVE heir(id, reach, first, is_deleted) AS"
-                             " (SELECT id, source_tail, first, is_deleted FROM stream WHERE source = ?1"
-                             " UNION ALL SELECT s.id, min(h.reach, s.source_tail), s.first, s.is_deleted"
-                             " FROM heir h JOIN stream s ON s.source = h.id WHERE s.id > h.id)"
-                             " SELECT min(max(first, 1)) FROM heir WHERE first <= reach AND NOT is_deleted",
+    [DX_SQL_STREAM_NEEDED] =
+        "WITH RECURSIVE heir(id, reach, first, is_deleted) AS"
+        " (SELECT id, source_tail, first, is_deleted FROM stream WHERE source = ?1"
+        " UNION ALL SELECT s.id, min(h.reach, s.source_tail), s.first, s.is_deleted"
+        " FROM heir h JOIN stream s ON s.source = h.id WHERE s.id > h.id)"
+        " SELECT min(max(first, 1)) FROM heir WHERE first <= reach AND NOT is_deleted",
     [DX_SQL_STREAM_HAS_FORKS] = "SELECT 1 FROM stream WHERE source = ?1 LIMIT 1",
+    [DX_SQL_STREAM_FORKS] = "SELECT id FROM stream WHERE source = ?1 AND NOT is_deleted",
     [DX_SQL_STREAM_NEXT] = "SELECT id FROM stream WHERE id > ?1 ORDER BY id LIMIT 1",
     [DX_SQL_FACT_SET] = "INSERT OR REPLACE INTO fact VALUES(?1, ?2, ?3, ?4)",
     [DX_SQL_FACT_DROP] = "DELETE FROM fact WHERE stream = ?1 AND key = ?2",
@@ -69,12 +75,15 @@ static const char *const texts[DX_SQL_COUNT] = {
     [DX_SQL_RUN_ADD] = "INSERT INTO run(stream, first, count, life, crc, data)"
                        " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
     [DX_SQL_RUN_CHANGE] = "UPDATE run SET count = ?2, crc = ?3, data = ?4 WHERE id = ?1",
-    [DX_SQL_RUN_LAST] = "SELECT id, first, count FROM run WHERE stream = ?1 ORDER BY first DESC LIMIT 1",
-    [DX_SQL_RUN_FIRST] = "SELECT id, first, count FROM run WHERE stream = ?1 ORDER BY first LIMIT 1",
+    [DX_SQL_RUN_LAST] =
+        "SELECT id, first, count FROM run WHERE stream = ?1 ORDER BY first DESC LIMIT 1",
+    [DX_SQL_RUN_FIRST] =
+        "SELECT id, first, count FROM run WHERE stream = ?1 ORDER BY first LIMIT 1",
     [DX_SQL_RUN_GET] = "SELECT life, crc, data FROM run WHERE id = ?1",
-    [DX_SQL_RUNS_FROM] = "SELECT id, first, count, life, crc, data FROM run WHERE stream = ?1 AND first >="
-                         " coalesce((SELECT max(first) FROM run WHERE stream = ?1 AND first <= ?2), 0)"
-                         " ORDER BY first",
+    [DX_SQL_RUNS_FROM] =
+        "SELECT id, first, count, life, crc, data FROM run WHERE stream = ?1 AND first >="
+        " coalesce((SELECT max(first) FROM run WHERE stream = ?1 AND first <= ?2), 0)"
+        " ORDER BY first",
     [DX_SQL_RUN_DROP] = "DELETE FROM run WHERE id = ?1",
     [DX_SQL_CHORE_ADD] = "INSERT OR IGNORE INTO chore VALUES(?1)",
     [DX_SQL_CHORE_NEXT] = "SELECT stream FROM chore WHERE stream > ?1 ORDER BY stream LIMIT 1",
@@ -93,7 +102,8 @@ sqlite3_stmt *dx_db_statement(dx_db *db, dx_sql which)
     sqlite3_stmt **statement = &db->statements[which];
 
     if (*statement == NULL &&
-        sqlite3_prepare_v3(db->handle, texts[which], -1, SQLITE_PREPARE_PERSISTENT, statement, NULL) != SQLITE_OK)
+        sqlite3_prepare_v3(db->handle, texts[which], -1, SQLITE_PREPARE_PERSISTENT, statement,
+                           NULL) != SQLITE_OK)
         return NULL;
     return *statement;
 }
@@ -198,8 +208,7 @@ static int migrate(dx_db *db, int64_t from)
 
 static dx_err say_sqlite(dx_db *db, int code, const char *path, char *why)
 {
-    dx_why(why, "%s: %s", path,
-             db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(code));
+    dx_why(why, "%s: %s", path, db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(code));
     switch (code & 0xff) {
     case SQLITE_NOMEM: return DX_ERR_MEMORY;
     case SQLITE_PERM:
@@ -233,7 +242,7 @@ static dx_err check_schema(dx_db *db, const char *path, bool is_reader, char *wh
     }
     if (!is_ours || version > VERSION) {
         dx_why(why, "%s: %s", path,
-                 is_ours ? "was written by a newer version of duplex" : "is not a store of duplex");
+               is_ours ? "was written by a newer version of duplex" : "is not a store of duplex");
         return DX_ERR_CONFLICT;
     }
     if (version == VERSION)
@@ -256,11 +265,13 @@ static int set_up(dx_db *db, bool is_reader)
     sqlite3_busy_timeout(db->handle, BUSY_MS);
     int code = sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
     if (code == SQLITE_OK && !is_reader)
-        code = dx_db_exec(db, "PRAGMA page_size=4096; PRAGMA auto_vacuum=NONE; PRAGMA journal_mode=WAL");
+        code = dx_db_exec(
+            db, "PRAGMA page_size=4096; PRAGMA auto_vacuum=NONE; PRAGMA journal_mode=WAL");
     if (code == SQLITE_OK)
-        code = dx_db_exec(db, "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA secure_delete=OFF;"
-                              "PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=OFF; PRAGMA cell_size_check=ON;"
-                              "PRAGMA trusted_schema=OFF");
+        code = dx_db_exec(
+            db, "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA secure_delete=OFF;"
+                "PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=OFF; PRAGMA cell_size_check=ON;"
+                "PRAGMA trusted_schema=OFF");
     return code == SQLITE_OK && is_reader ? dx_db_exec(db, "PRAGMA query_only=ON") : code;
 }
 
@@ -269,10 +280,12 @@ dx_err dx_db_open(dx_db *db, const char *path, const char *vfs, bool is_reader, 
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
 
     *db = (dx_db){0};
-    int code = sqlite3_open_v2(path, &db->handle, is_reader ? flags : flags | SQLITE_OPEN_CREATE, vfs);
+    int code =
+        sqlite3_open_v2(path, &db->handle, is_reader ? flags : flags | SQLITE_OPEN_CREATE, vfs);
     if (code == SQLITE_OK)
         code = set_up(db, is_reader);
-    dx_err err = code == SQLITE_OK ? check_schema(db, path, is_reader, why) : say_sqlite(db, code, path, why);
+    dx_err err = code == SQLITE_OK ? check_schema(db, path, is_reader, why)
+                                   : say_sqlite(db, code, path, why);
     if (err != DX_OK)
         dx_db_close(db);
     return err;

@@ -40,8 +40,9 @@ typedef enum dx_sql {
     DX_SQL_STREAM_DELETE,    /* id */
     DX_SQL_STREAM_DROP,      /* id */
     DX_SQL_STREAM_TAIL,      /* id, tail */
-    DX_SQL_STREAM_NEEDED,    /* id: the lowest sequence that forks of it, and of those, need; or NULL */
+    DX_SQL_STREAM_NEEDED, /* id: the lowest sequence that forks of it, and of those, need; or NULL */
     DX_SQL_STREAM_HAS_FORKS, /* id */
+    DX_SQL_STREAM_FORKS,     /* id: the ids of its forks */
     DX_SQL_STREAM_NEXT,      /* above id: id */
     DX_SQL_FACT_SET,         /* stream, key, value, until */
     DX_SQL_FACT_DROP,        /* stream, key */
@@ -64,7 +65,8 @@ typedef enum dx_sql {
 typedef struct dx_db {
     sqlite3 *handle;
     sqlite3_stmt *statements[DX_SQL_COUNT];
-    char why[DX_STORE_WHY_BYTES]; /* of the last dx_db_run that failed; what follows, a rollback, hides it */
+    char why
+        [DX_STORE_WHY_BYTES]; /* of the last dx_db_run that failed; what follows, a rollback, hides it */
 } dx_db;
 
 /* Writes a sentence of at most DX_STORE_WHY_BYTES - 1 bytes. */

@@ -28,7 +28,8 @@ static bool facts_add(found_facts *to, dx_bytes key, dx_bytes value, uint64_t un
             return false;
         to->at = at, to->capacity = capacity;
     }
-    found_fact fact = {to->bytes.size, key.size, to->bytes.size + key.size, value.size, to->count, until_ms, NULL};
+    found_fact fact = {to->bytes.size, key.size, to->bytes.size + key.size, value.size, to->count,
+                       until_ms,       NULL};
     if (!dx_buffer_append(&to->bytes, key) || !dx_buffer_append(&to->bytes, value))
         return false;
     to->at[to->count++] = fact;
@@ -45,7 +46,8 @@ static void found_free(found_facts *facts)
 static int fact_compare(const void *left, const void *right)
 {
     const found_fact *a = left, *b = right;
-    int order = memcmp(a->bytes + a->key_at, b->bytes + b->key_at, dx_min_size(a->key_size, b->key_size));
+    int order =
+        memcmp(a->bytes + a->key_at, b->bytes + b->key_at, dx_min_size(a->key_size, b->key_size));
 
     if (order != 0)
         return order;
@@ -79,8 +81,9 @@ static bool facts_finish(found_facts *from, bool has_changes, dx_facts *ret)
             continue;
         if (f->value_size == 0 || (f->until_ms != 0 && f->until_ms <= now_ms))
             continue;
-        at[count++] = (dx_store_fact){dx_bytes_at(f->bytes + f->key_at, f->key_size),
-                                      dx_bytes_at(f->bytes + f->value_at, f->value_size), f->until_ms};
+        at[count++] =
+            (dx_store_fact){dx_bytes_at(f->bytes + f->key_at, f->key_size),
+                            dx_bytes_at(f->bytes + f->value_at, f->value_size), f->until_ms};
     }
     free(from->at);
     *ret = (dx_facts){at, count, from->bytes};
@@ -101,6 +104,7 @@ void dx_facts_free(dx_facts *facts)
 typedef struct loading {
     dx_image *image;
     uint64_t id, first, tail;
+    uint32_t forks_count;
     bool is_by_id;
     bool is_created, is_gone, has_record;
     dx_buffer record;
@@ -236,6 +240,41 @@ static dx_store_status load_parts(loading *l)
     return status == DX_STORE_OK ? take_tail(l) : status;
 }
 
+/* Those in no table yet; under the lock. */
+static uint32_t count_new_forks(const dx_unsettled *u, uint64_t id)
+{
+    uint32_t count = 0;
+
+    for (dx_list *i = u->oldest.next; u->forks_count > 0 && i != &u->oldest; i = i->next) {
+        const dx_pending *p = DX_CONTAINER(i, dx_pending, link);
+        count += p->is_created && p->source == id && !p->is_deleted;
+    }
+    return count;
+}
+
+static dx_store_status count_forks(dx_image *image, uint64_t id, uint32_t *ret)
+{
+    dx_unsettled *u = image->unsettled;
+    sqlite3_stmt *s = dx_db_statement(image->db, DX_SQL_STREAM_FORKS);
+    int code;
+
+    if (s == NULL)
+        return dx_db_status(image->db, sqlite3_extended_errcode(image->db->handle));
+    dx_bind_u64(s, 1, id);
+    pthread_mutex_lock(&u->lock);
+    uint32_t count = count_new_forks(u, id);
+    while ((code = sqlite3_step(s)) == SQLITE_ROW) {
+        const dx_pending *p = dx_unsettled_find(u, dx_column_u64(s, 0));
+        count += p == NULL || !p->is_deleted;
+    }
+    pthread_mutex_unlock(&u->lock);
+    sqlite3_reset(s);
+    if (code != SQLITE_DONE)
+        return dx_db_status(image->db, code);
+    *ret = count;
+    return DX_STORE_OK;
+}
+
 /* Puts the changed facts behind the settled ones. */
 static bool merge_facts(loading *l, dx_facts *ret)
 {
@@ -256,6 +295,8 @@ static dx_store_status load_all(loading *l, dx_bytes path, dx_facts *facts)
 
     if (status == DX_STORE_OK)
         status = load_parts(l);
+    if (status == DX_STORE_OK)
+        status = count_forks(l->image, l->id, &l->forks_count);
     if (status == DX_STORE_OK && !merge_facts(l, facts))
         status = DX_STORE_MEMORY;
     return status;
@@ -269,7 +310,8 @@ void dx_image_load(dx_image *image, dx_store_load *load, dx_facts *facts, dx_buf
         pthread_rwlock_rdlock(image->settling);
     bool is_within = !sqlite3_get_autocommit(image->db->handle);
     int code = is_within ? SQLITE_OK : dx_db_run_ids(image->db, DX_SQL_BEGIN, 0, 0);
-    load->status = code == SQLITE_OK ? load_all(&l, load->path, facts) : dx_db_status(image->db, code);
+    load->status =
+        code == SQLITE_OK ? load_all(&l, load->path, facts) : dx_db_status(image->db, code);
     if (!is_within)
         dx_db_rollback(image->db);
     if (image->settling)
@@ -277,6 +319,7 @@ void dx_image_load(dx_image *image, dx_store_load *load, dx_facts *facts, dx_buf
     if (load->status == DX_STORE_OK) {
         load->id = l.id;
         load->tail = l.tail;
+        load->forks_count = l.forks_count;
         load->first = dx_min_u64(dx_max_size(l.first, 1), l.tail + 1);
         *record = l.record;
         l.record = (dx_buffer){0};

@@ -135,7 +135,8 @@ static dx_store_status give_unsettled(reading *r, const owner *o, uint64_t from)
 }
 
 /* One row: its messages from `*from` on. */
-static dx_store_status give_run(reading *r, sqlite3_stmt *s, const owner *o, uint64_t *from, uint64_t end)
+static dx_store_status give_run(reading *r, sqlite3_stmt *s, const owner *o, uint64_t *from,
+                                uint64_t end)
 {
     uint64_t first = dx_column_u64(s, 1), count = dx_column_u64(s, 2), life = dx_column_u64(s, 3);
     dx_bytes data = dx_column_bytes(s, 5);
@@ -144,7 +145,8 @@ static dx_store_status give_run(reading *r, sqlite3_stmt *s, const owner *o, uin
 
     if (sqlite3_column_int64(s, 4) != dx_run_sum(o->id, first, count, life, data))
         return DX_STORE_BROKEN;
-    for (uint64_t sequence = first; sequence < first + count && sequence < end && !is_full(r); sequence++) {
+    for (uint64_t sequence = first; sequence < first + count && sequence < end && !is_full(r);
+         sequence++) {
         if (dx_run_next(&reader, &item) != DX_RUN_ITEM)
             return DX_STORE_BROKEN;
         if (sequence < *from)
@@ -170,7 +172,8 @@ static dx_store_status give_settled(reading *r, const owner *o, uint64_t from, u
         return dx_db_status(r->image->db, sqlite3_extended_errcode(r->image->db->handle));
     dx_bind_u64(s, 1, o->id);
     dx_bind_u64(s, 2, from);
-    while (status == DX_STORE_OK && from < end && !is_full(r) && (code = sqlite3_step(s)) == SQLITE_ROW) {
+    while (status == DX_STORE_OK && from < end && !is_full(r) &&
+           (code = sqlite3_step(s)) == SQLITE_ROW) {
         uint64_t first = dx_column_u64(s, 1), count = dx_column_u64(s, 2);
         if (first >= end)
             break;

@@ -21,7 +21,8 @@
  * ends it with DX_ERR_CLOSED.
  * Errors: DX_ERR_IN_USE (the file exists). */
 DX_MUST_USE dx_err dx_store_sqlite_backup(const char *directory, const char *file,
-                                          bool (*progress)(void *context, uint64_t done, uint64_t all),
+                                          bool (*progress)(void *context, uint64_t done,
+                                                           uint64_t all),
                                           void *context, char *why);
 
 typedef struct dx_store_report {
@@ -33,13 +34,14 @@ typedef struct dx_store_report {
 /* Reads everything: checksums of pages and runs, SQLite's own structure, messages in a row. DX_OK also if it found
  * faults: they are counted.
  * on_fault: called with a sentence for each. */
-DX_MUST_USE dx_err dx_store_sqlite_verify(const char *directory, void (*on_fault)(void *context, const char *sentence),
+DX_MUST_USE dx_err dx_store_sqlite_verify(const char *directory,
+                                          void (*on_fault)(void *context, const char *sentence),
                                           void *context, dx_store_report *ret, char *why);
 
 /* A stream as a walk comes to it. Views until the next call. */
 typedef struct dx_store_stream {
     uint64_t id;
-    dx_bytes path; /* empty: freed, forks need its messages */
+    dx_bytes path;                /* empty: freed, forks need its messages */
     uint64_t source, source_tail; /* of a fork */
     dx_bytes record;
     const dx_store_fact *facts;

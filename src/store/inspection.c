@@ -92,6 +92,9 @@ bool dx_inspection_next(dx_inspection *i, uint64_t *id, int *code)
     if (*code == SQLITE_ROW)
         settled = dx_column_u64(s, 0);
     sqlite3_reset(s);
+    if (*code == SQLITE_ROW &&
+        settled <= *id) /* a damaged tree is in no order: it would go on for ever */
+        *code = SQLITE_CORRUPT;
     if (*code != SQLITE_ROW && *code != SQLITE_DONE)
         return false;
     *code = SQLITE_OK;

@@ -21,7 +21,8 @@ static uint8_t flags_of(const dx_store_commit *commit)
     return (uint8_t)((commit->path.size ? HAS_PATH : 0) | (commit->source ? HAS_SOURCE : 0) |
                      (commit->record.at ? HAS_RECORD : 0) | (commit->first ? HAS_FIRST : 0) |
                      (commit->facts_count ? HAS_FACTS : 0) | (commit->count ? HAS_MESSAGES : 0) |
-                     (commit->is_path_freed ? IS_PATH_FREED : 0) | (commit->is_deleted ? IS_DELETED : 0));
+                     (commit->is_path_freed ? IS_PATH_FREED : 0) |
+                     (commit->is_deleted ? IS_DELETED : 0));
 }
 
 static bool put_number(dx_buffer *to, uint64_t value)
@@ -41,7 +42,8 @@ static bool put_facts(dx_buffer *to, const dx_store_commit *commit)
         return false;
     for (size_t i = 0; i < commit->facts_count; i++) {
         const dx_store_fact *fact = &commit->facts[i];
-        if (!put_bytes(to, fact->key) || !put_bytes(to, fact->value) || !put_number(to, fact->until_ms))
+        if (!put_bytes(to, fact->key) || !put_bytes(to, fact->value) ||
+            !put_number(to, fact->until_ms))
             return false;
     }
     return true;

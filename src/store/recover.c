@@ -25,7 +25,7 @@ typedef struct settled {
 static dx_err say(replay *r, int code)
 {
     dx_why(r->why, "the journal cannot be read: %s", sqlite3_errmsg(r->db->handle));
-    return code == SQLITE_NOMEM                                      ? DX_ERR_MEMORY
+    return code == SQLITE_NOMEM                                           ? DX_ERR_MEMORY
            : code == SQLITE_IOERR_DATA || (code & 0xff) == SQLITE_CORRUPT ? DX_ERR_CONFLICT
                                                                           : DX_ERR_SYSTEM;
 }
@@ -33,7 +33,7 @@ static dx_err say(replay *r, int code)
 static dx_err say_damaged(replay *r)
 {
     dx_why(r->why, "row %llu of the journal is damaged: restore the directory from a backup",
-             (unsigned long long)r->row);
+           (unsigned long long)r->row);
     return DX_ERR_CONFLICT;
 }
 
@@ -56,7 +56,8 @@ static int get_settled(dx_db *db, uint64_t id, settled *ret)
     dx_bind_u64(s, 1, id);
     int code = sqlite3_step(s);
     if (code == SQLITE_ROW)
-        *ret = (settled){dx_max_size(dx_column_u64(s, 1), dx_column_u64(s, 3)), true, sqlite3_column_int(s, 4) != 0};
+        *ret = (settled){dx_max_size(dx_column_u64(s, 1), dx_column_u64(s, 3)), true,
+                         sqlite3_column_int(s, 4) != 0};
     sqlite3_reset(s);
     if (code != SQLITE_ROW)
         return code == SQLITE_DONE ? SQLITE_OK : code;
@@ -78,7 +79,8 @@ static void release(dx_message **messages, size_t count)
 }
 
 /* The messages of `entry` above sequence `tail`. */
-static dx_err make_messages(replay *r, const dx_journal_entry *entry, uint64_t tail, dx_message ***ret, size_t *count)
+static dx_err make_messages(replay *r, const dx_journal_entry *entry, uint64_t tail,
+                            dx_message ***ret, size_t *count)
 {
     dx_message **messages = malloc((entry->messages_count + 1) * sizeof(dx_message *));
     dx_run_reader reader = {.rest = entry->run};

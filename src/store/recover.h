@@ -12,7 +12,6 @@
 
 /* Replays all rows. next_ret: the number of the next row.
  * Errors: DX_ERR_CONFLICT (a row is damaged or missing), DX_ERR_MEMORY, DX_ERR_SYSTEM; why says which. */
-DX_MUST_USE dx_err dx_recover(dx_db *db, dx_unsettled *unsettled, uint64_t *next_ret,
-                              char *why);
+DX_MUST_USE dx_err dx_recover(dx_db *db, dx_unsettled *unsettled, uint64_t *next_ret, char *why);
 
 #endif

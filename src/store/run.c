@@ -61,7 +61,8 @@ dx_run_status dx_run_next(dx_run_reader *reader, dx_run_item *ret)
     if (!(flags & FLAG_FRESH))
         time_ms += reader->time_ms;
     *reader = (dx_run_reader){cur, epoch, time_ms, true};
-    *ret = (dx_run_item){(uint8_t)(flags >> KIND_SHIFT), flags & FLAG_LAST, epoch, time_ms, origin, payload};
+    *ret = (dx_run_item){
+        (uint8_t)(flags >> KIND_SHIFT), flags & FLAG_LAST, epoch, time_ms, origin, payload};
     return DX_RUN_ITEM;
 }
 

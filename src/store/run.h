@@ -14,7 +14,7 @@
 #include "stream/message.h"
 
 enum {
-    DX_RUN_KINDS_COUNT = 32,       /* of dx_message.kind: five bits */
+    DX_RUN_KINDS_COUNT = 32,                      /* of dx_message.kind: five bits */
     DX_RUN_HEAD_BYTES_MAX = 1 + 10 + 10 + 10 + 5, /* of a message before its payload */
 };
 

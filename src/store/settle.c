@@ -217,7 +217,8 @@ static int settle_drop(dx_settler *settler, const dx_pending *p, const slice *s)
         return SQLITE_OK;
     if (s->forks_count == settler->unsettled->forks_count)
         code = dx_settle_drop(settler, p->id, RUNS_AT_ONCE, &is_done);
-    return code == SQLITE_OK && !is_done ? dx_db_run_ids(settler->db, DX_SQL_CHORE_ADD, p->id, 0) : code;
+    return code == SQLITE_OK && !is_done ? dx_db_run_ids(settler->db, DX_SQL_CHORE_ADD, p->id, 0)
+                                         : code;
 }
 
 static int settle_all(dx_settler *settler, slice *s, bool is_merging)
@@ -229,7 +230,8 @@ static int settle_all(dx_settler *settler, slice *s, bool is_merging)
     for (size_t i = 0; i < s->count && code == SQLITE_OK; i++)
         code = settle_drop(settler, s->streams[i], s);
     if (code == SQLITE_OK)
-        code = dx_db_run_ids(settler->db, DX_SQL_JOURNAL_DROP, journal_after(settler->unsettled), 0);
+        code =
+            dx_db_run_ids(settler->db, DX_SQL_JOURNAL_DROP, journal_after(settler->unsettled), 0);
     return code;
 }
 

@@ -4,6 +4,13 @@
  *         the slice, and the log keeps the order of the two.
  * Memory: a scratch buffer.
  * Threads: the store's.
+ *
+ * Why a journal: measured with bench/store.c (200-byte messages, 1000 streams in turn, some 3000 a transaction,
+ * a disk that syncs in 0.2 ms): a row per message 43,000 messages/s, since each touches a page of its stream;
+ * one journal row per transaction, settled later, 215,000 to 395,000, settling included. For one stream:
+ * 478,000 against 500,000 to 585,000.
+ * Runs lie in a table in the order they were settled, found by an index of (stream, first, count): a slice
+ * appends pages, and only the index is touched here and there.
  * SPDX-License-Identifier: MIT */
 #ifndef DX_STORE_SETTLE_H
 #define DX_STORE_SETTLE_H

@@ -101,7 +101,8 @@ int dx_settle_drop(dx_settler *settler, uint64_t id, size_t count_max, bool *is_
     if (code == SQLITE_OK)
         code = get_run(db, DX_SQL_RUN_LAST, id, &newest);
     needed = dx_min_u64(needed, by_forks);
-    if (code == SQLITE_OK && newest.is_there && newest.last < needed) /* else nobody would know the tail */
+    if (code == SQLITE_OK && newest.is_there &&
+        newest.last < needed) /* else nobody would know the tail */
         code = dx_db_run_ids(db, DX_SQL_STREAM_TAIL, id, newest.last);
     if (code == SQLITE_OK)
         code = drop_runs(db, id, needed, count_max, is_done);
@@ -154,14 +155,18 @@ static int next_chore(dx_settler *settler, uint64_t *ret, bool *is_there)
 {
     int code = get_number(settler->db, DX_SQL_CHORE_NEXT, settler->chore_after, ret, is_there);
 
-    if (code == SQLITE_OK && !*is_there && settler->chore_after > 0) { /* once more from the start */
+    if (code == SQLITE_OK && *is_there && *ret <= settler->chore_after) /* a damaged tree */
+        return SQLITE_CORRUPT;
+    if (code == SQLITE_OK && !*is_there &&
+        settler->chore_after > 0) { /* once more from the start */
         settler->chore_after = 0;
         code = get_number(settler->db, DX_SQL_CHORE_NEXT, 0, ret, is_there);
     }
     return code;
 }
 
-static int within_transaction(dx_settler *settler, int (*act)(dx_settler *, uint64_t), uint64_t argument)
+static int within_transaction(dx_settler *settler, int (*act)(dx_settler *, uint64_t),
+                              uint64_t argument)
 {
     dx_db *db = settler->db;
     int code = dx_db_set_durable(db, false);

@@ -17,6 +17,7 @@ enum {
     UNSETTLED_BYTES = 32 << 20,
     CACHE_BYTES = 32 << 20,
     LOG_BYTES = 16 << 20,
+    SETTLE_MS = 10000,
     WRITER = 0,
     READER = 1,
     CARE_FIRST_MS = 50,
@@ -271,7 +272,8 @@ static void close_threads(dx_sqlite *s)
     atomic_store(&s->is_closed, true);
     dx_workers_free(s->workers); /* runs what was given in `done` */
     finish(s);
-    if (atomic_load(&s->next_id) > atomic_load(&s->ids_reserved)) { /* given faster than it was raised */
+    if (atomic_load(&s->next_id) >
+        atomic_load(&s->ids_reserved)) { /* given faster than it was raised */
         atomic_store(&s->is_reserving, true);
         dx_sqlite_commit_group(s);
     }
@@ -353,6 +355,14 @@ static dx_err take_directory(dx_sqlite *s, const char *directory, char *why)
     return DX_ERR_IN_USE;
 }
 
+/* What SQLite makes beside the database has the database's mode. */
+static void make_private(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd >= 0)
+        close(fd);
+}
+
 static int get_meta(dx_db *db, const char *key, uint64_t *ret)
 {
     sqlite3_stmt *get = dx_db_statement(db, DX_SQL_META_GET);
@@ -421,6 +431,7 @@ static dx_err open_database(dx_sqlite *s, const dx_store_sqlite_options *options
         dx_why(why, "%s: no such way to files: %s", path, options->vfs ? options->vfs : "?");
         return err;
     }
+    make_private(path);
     err = dx_db_open(&s->writer_db, path, s->vfs.name, false, why);
     if (err == DX_OK)
         err = dx_db_open(&s->reader_db, path, s->vfs.name, true, why);
@@ -446,14 +457,14 @@ static dx_err start(dx_sqlite *s, char *why)
         return err;
     s->settler = (dx_settler){&s->writer_db, &s->unsettled, &s->settling, s->life, 0, true, {0}};
     s->image = (dx_image){&s->reader_db, &s->unsettled, &s->settling, s->life};
-    err = dx_workers_new(&(dx_workers_options){.count = 2,
-                                               .loop = {.kind = DX_LOOP_EPOLL,
-                                                        .recv_bytes = 4096,
-                                                        .posts_count_max = UINT32_MAX},
-                                               .context = s,
-                                               .start = start_thread,
-                                               .end = end_thread},
-                         &s->workers);
+    err = dx_workers_new(
+        &(dx_workers_options){
+            .count = 2,
+            .loop = {.kind = DX_LOOP_EPOLL, .recv_bytes = 4096, .posts_count_max = UINT32_MAX},
+            .context = s,
+            .start = start_thread,
+            .end = end_thread},
+        &s->workers);
     if (err != DX_OK)
         dx_why(why, "cannot start the store's threads: %s", dx_err_text(err));
     else
@@ -473,11 +484,14 @@ static dx_sqlite *sqlite_new(const dx_store_sqlite_options *options)
     s->lock_fd = -1;
     s->queue_end = &s->queue;
     s->late_end = &s->late;
-    s->unsettled_bytes_max = options->unsettled_bytes_max ? options->unsettled_bytes_max : UNSETTLED_BYTES;
+    s->unsettled_bytes_max =
+        options->unsettled_bytes_max ? options->unsettled_bytes_max : UNSETTLED_BYTES;
     s->log_pages_max = s->log_pages_try = (uint32_t)(log_bytes / DX_PAGE_BYTES);
+    s->settle_after_ms = options->settle_ms ? options->settle_ms : SETTLE_MS;
     s->reserve_post.run = on_reserve;
     dx_unsettled_init(&s->unsettled);
-    pthread_rwlockattr_init(&attributes); /* who settles waits for one look, not for all that follow */
+    pthread_rwlockattr_init(
+        &attributes); /* who settles waits for one look, not for all that follow */
     pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
     pthread_rwlock_init(&s->settling, &attributes);
     pthread_rwlockattr_destroy(&attributes);

@@ -16,12 +16,14 @@ typedef struct dx_store_sqlite_options {
     size_t unsettled_bytes_max; /* kept in memory beside the journal; 0: 32 MiB */
     size_t cache_bytes;         /* of pages, for both threads together; 0: 32 MiB */
     size_t log_bytes;           /* of the write-ahead log before it is carried over; 0: 16 MiB */
+    uint32_t settle_ms;         /* nothing stays unsettled much longer; 0: 10 s */
     const char *vfs;            /* SQLite's VFS below; borrowed; NULL: the system's */
 } dx_store_sqlite_options;
 
 /* Opens the store in a directory; at most one process has it.
  * ret: given; freed by ops->free. That must be called after the loops of all who asked have stopped and
- * before they are freed: until then answers may be posted to them.
+ * before they are freed: until then answers may be posted to them. What is still in a mailbox then is
+ * answered when its loop is freed, which may be after later commits of the same stream.
  * why: DX_STORE_WHY_BYTES; on failure a sentence for the operator, without a full stop.
  * Errors: DX_ERR_IN_USE (another process serves from it), DX_ERR_DENIED, DX_ERR_CONFLICT (not of ours, or
  * of a newer version, or damaged), DX_ERR_MEMORY, DX_ERR_FILES, DX_ERR_SYSTEM. */
@@ -29,7 +31,8 @@ DX_MUST_USE dx_err dx_store_sqlite_open(const dx_store_sqlite_options *options, 
                                         char *why);
 
 typedef struct dx_store_sqlite_state {
-    dx_store_status status; /* what a commit would have been answered just now: OK, FULL, BROKEN, MEMORY */
+    dx_store_status
+        status; /* what a commit would have been answered just now: OK, FULL, BROKEN, MEMORY */
     char why[DX_STORE_WHY_BYTES]; /* if not OK: a sentence */
     uint64_t commits, messages;   /* durable since it was opened */
     uint64_t transactions;        /* that they took */

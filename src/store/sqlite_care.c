@@ -15,11 +15,10 @@
 
 enum {
     CARE_MS = 250,
-    SETTLE_MS = 10000,      /* nothing stays unsettled longer */
     EXPIRE_MS = 5000,
-    RETRY_MS = 500,         /* a medium that failed is tried again */
-    LOG_PAGES_MORE = 1024,  /* a checkpoint that a reader held up waits for so many more */
-    UNSETTLED_FACTOR = 4,   /* above so many times the bound nothing more is taken */
+    RETRY_MS = 200,        /* a medium that failed is tried again */
+    LOG_PAGES_MORE = 1024, /* a checkpoint that a reader held up waits for so many more */
+    UNSETTLED_FACTOR = 4,  /* above so many times the bound nothing more is taken */
 };
 
 void dx_sqlite_note(dx_sqlite *s, int code)
@@ -32,6 +31,15 @@ void dx_sqlite_note(dx_sqlite *s, int code)
     s->state.status = code == SQLITE_OK ? DX_STORE_OK : dx_db_status(&s->writer_db, code);
     if (code != SQLITE_OK)
         dx_why(s->state.why, "%s", s->writer_db.why[0] ? s->writer_db.why : sqlite3_errstr(code));
+    pthread_mutex_unlock(&s->state_lock);
+}
+
+void dx_sqlite_count(dx_sqlite *s, size_t commits, size_t messages)
+{
+    pthread_mutex_lock(&s->state_lock);
+    s->state.commits += commits;
+    s->state.messages += messages;
+    s->state.transactions += commits > 0;
     s->state.unsettled_bytes = s->unsettled.bytes;
     s->state.unsettled_streams = s->unsettled.count;
     s->state.log_bytes = (uint64_t)s->log_pages * DX_PAGE_BYTES;
@@ -76,7 +84,7 @@ static void try_to_get_sure(dx_sqlite *s)
         s->log_pages = 0;
         s->log_pages_try = s->log_pages_max;
     }
-    dx_sqlite_note(s, code);
+    dx_sqlite_note(s, code == SQLITE_OK && !is_whole ? SQLITE_BUSY : code);
     s->retry_ms = dx_clock_ms() + RETRY_MS;
 }
 
@@ -118,7 +126,7 @@ static bool care_a_little(dx_sqlite *s)
 {
     uint64_t now_ms = dx_clock_ms();
 
-    if (s->settled_to == 0 && s->unsettled.count > 0 && now_ms - s->settled_ms > SETTLE_MS)
+    if (s->settled_to == 0 && s->unsettled.count > 0 && now_ms - s->settled_ms > s->settle_after_ms)
         s->settled_to = s->journal_next;
     if (dx_unsettled_journal(&s->unsettled) < s->settled_to)
         return settle(s, true);
@@ -144,6 +152,7 @@ void dx_sqlite_care(dx_sqlite *s)
 {
     settle_what_is_much(s);
     checkpoint_if_long(s);
+    dx_sqlite_count(s, 0, 0);
 }
 
 void dx_sqlite_on_care_timer(dx_timer *timer)
@@ -156,6 +165,7 @@ void dx_sqlite_on_care_timer(dx_timer *timer)
     else
         has_more = care_a_little(s);
     checkpoint_if_long(s);
+    dx_sqlite_count(s, 0, 0);
     dx_timer_set(s->writer_loop, &s->care_timer, has_more ? 1 : CARE_MS);
 }
 

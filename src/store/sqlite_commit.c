@@ -212,6 +212,16 @@ static bool take_spare(dx_sqlite *s, dx_store_commit *commit)
     return commit->work != NULL;
 }
 
+/* OK, or why it must fail without being tried. */
+static dx_store_status judge(dx_sqlite *s, const dx_store_commit *commit)
+{
+    const dx_work *work = commit->work, *failing = find_failing(s, commit->id);
+
+    if (work == NULL || work->is_spare)
+        return DX_STORE_MEMORY;
+    return failing ? failing->status : work->status;
+}
+
 /* Takes commits from the queue into a row. */
 static void gather(dx_sqlite *s, group *g)
 {
@@ -219,17 +229,17 @@ static void gather(dx_sqlite *s, group *g)
     while (s->queue && g->count < GROUP_COUNT_MAX && s->scratch.size < GROUP_BYTES_MAX) {
         dx_store_commit *commit = s->queue;
         int code = SQLITE_OK;
-        const dx_work *failing = find_failing(s, commit->id);
         if (commit->work == NULL && !take_spare(s, commit) && !atomic_load(&s->is_closing))
             return;
-        const dx_work *work = commit->work;
-        if (failing || work == NULL || work->is_spare) {
-            fail(s, pop(s), failing ? failing->status : DX_STORE_MEMORY);
+        dx_store_status status = judge(s, commit);
+        if (status != DX_STORE_OK) {
+            fail(s, pop(s), status);
             continue;
         }
         dx_prepared prepared = add(s, commit, &code);
         if (code != SQLITE_OK || prepared == DX_PREPARE_MEMORY) {
-            fail(s, pop(s), code == SQLITE_OK ? DX_STORE_MEMORY : dx_db_status(&s->writer_db, code));
+            fail(s, pop(s),
+                 code == SQLITE_OK ? DX_STORE_MEMORY : dx_db_status(&s->writer_db, code));
             continue;
         }
         if (prepared == DX_PREPARE_LATER) {
@@ -302,11 +312,7 @@ static void apply_group(dx_sqlite *s, group *g)
         free(work);
     }
     s->journal_next++;
-    pthread_mutex_lock(&s->state_lock);
-    s->state.commits += g->count;
-    s->state.messages += g->messages;
-    s->state.transactions++;
-    pthread_mutex_unlock(&s->state_lock);
+    dx_sqlite_count(s, g->count, g->messages);
     answer_all(s, g->first);
 }
 
@@ -360,7 +366,11 @@ void dx_sqlite_on_commit_given(dx_post *post)
     dx_store_commit *commit = DX_CONTAINER(post, dx_store_commit, post);
     dx_sqlite *s = commit->work;
 
-    commit->work = work_new(s);
+    dx_work *work = work_new(s);
+    const dx_work *failing = find_failing(s, commit->id);
+    if (work && failing) /* now: by its turn who asked may have heard of that one */
+        work->status = failing->status;
+    commit->work = work;
     commit->next = NULL;
     *s->queue_end = commit;
     s->queue_end = &commit->next;

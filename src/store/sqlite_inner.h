@@ -26,11 +26,11 @@ typedef struct dx_ear {
 typedef struct dx_work {
     dx_sqlite *store;
     dx_change change;
+    dx_store_status status; /* not OK: it fails, or failed */
     /* if it failed: */
     dx_post heard; /* who asked has been told: comes back to the store's thread */
     dx_ear *ear;
-    uint64_t id;   /* of its stream: the commit is its owner's by then */
-    dx_store_status status;
+    uint64_t id;     /* of its stream: the commit is its owner's by then */
     dx_list failing; /* in store->failing */
     bool is_spare;
 } dx_work;
@@ -48,7 +48,7 @@ struct dx_sqlite {
     dx_image image; /* the reader's */
     dx_answers writer_answers, reader_answers;
     size_t unsettled_bytes_max;
-    uint32_t log_pages_max;
+    uint32_t log_pages_max, settle_after_ms;
 
     /* ids: given ones are below `ids_reserved`, on disk, but for those that wait for it to be raised */
     _Atomic uint64_t next_id, ids_reserved;
@@ -62,9 +62,9 @@ struct dx_sqlite {
     dx_buffer scratch;   /* a journal row */
     uint64_t journal_next, life;
     dx_list failing[DX_FAILING_LISTS]; /* of dx_work.failing */
-    dx_work *spare;                    /* for a commit whose own there was no memory for; NULL: it is taken */
+    dx_work *spare; /* for a commit whose own there was no memory for; NULL: it is taken */
     dx_ear *ear;
-    bool is_unsure;         /* the medium failed: nothing is committed until a checkpoint has succeeded */
+    bool is_unsure; /* the medium failed: nothing is committed until a checkpoint has succeeded */
     uint32_t log_pages;     /* in the log, after the last transaction */
     uint32_t log_pages_try; /* a checkpoint waits until there are so many */
     uint64_t settled_ms, expired_ms, retry_ms;
@@ -104,6 +104,8 @@ void dx_sqlite_care(dx_sqlite *s);
 void dx_sqlite_on_care_timer(dx_timer *timer);
 /* Notes what became of an attempt to write. */
 void dx_sqlite_note(dx_sqlite *s, int code);
+/* So many more are durable; and what is unsettled now. */
+void dx_sqlite_count(dx_sqlite *s, size_t commits, size_t messages);
 /* True if commits may be tried. Else they get `status`. */
 bool dx_sqlite_is_sure(dx_sqlite *s);
 /* Settles all, and leaves an empty log. */

@@ -106,7 +106,8 @@ void asker_wait(asker *a, const bool *is_done)
 static dx_message *make_message(uint64_t id, uint64_t sequence, size_t size)
 {
     char text[64];
-    int head = snprintf(text, sizeof text, "%llu/%llu", (unsigned long long)id, (unsigned long long)sequence);
+    int head = snprintf(text, sizeof text, "%llu/%llu", (unsigned long long)id,
+                        (unsigned long long)sequence);
     size_t whole = dx_max_size((size_t)head, size);
     uint8_t *payload = malloc(whole);
 
@@ -250,8 +251,12 @@ static void on_read(dx_store_read *read)
 
 dx_store_status asker_read(asker *a, uint64_t id, uint64_t from, size_t count_max, size_t bytes_max)
 {
-    reading r = {.read = {.id = id, .from = from, .count_max = count_max, .bytes_max = bytes_max,
-                          .loop = a->loop, .done = on_read}};
+    reading r = {.read = {.id = id,
+                          .from = from,
+                          .count_max = count_max,
+                          .bytes_max = bytes_max,
+                          .loop = a->loop,
+                          .done = on_read}};
 
     read_release(a);
     a->store->ops->read(a->store, &r.read);

@@ -45,7 +45,7 @@ typedef struct edit {
     uint64_t source, source_tail;
     const dx_store_fact *facts;
     size_t facts_count;
-    uint64_t sequence; /* of the first message */
+    uint64_t sequence;  /* of the first message */
     size_t count, size; /* messages of so many bytes; 0: short ones */
     uint64_t first;
     bool is_path_freed, is_deleted;
@@ -67,7 +67,8 @@ dx_store_status asker_commit(asker *a, const edit *e);
 /* A stream with `count` messages. Gives its id. */
 uint64_t asker_make(asker *a, const char *path, size_t count);
 dx_store_status asker_load(asker *a, const char *path);
-dx_store_status asker_read(asker *a, uint64_t id, uint64_t from, size_t count_max, size_t bytes_max);
+dx_store_status asker_read(asker *a, uint64_t id, uint64_t from, size_t count_max,
+                           size_t bytes_max);
 /* Reads on until nothing comes: the number of messages if they are those of `owner` (0: of `id`) in a row from
  * `from`; else minus the sequence that is wrong, or minus the status. */
 long asker_count(asker *a, uint64_t id, uint64_t from);

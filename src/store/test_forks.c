@@ -26,7 +26,9 @@ static dx_store_report verify(void)
 
 static uint64_t append(uint64_t id, uint64_t sequence, size_t count, size_t size)
 {
-    CHECK_INT(asker_commit(&a, &(edit){.id = id, .sequence = sequence, .count = count, .size = size}), DX_STORE_OK);
+    CHECK_INT(
+        asker_commit(&a, &(edit){.id = id, .sequence = sequence, .count = count, .size = size}),
+        DX_STORE_OK);
     return sequence + count;
 }
 
@@ -40,7 +42,11 @@ static uint64_t make_big(const char *path, size_t count)
 static uint64_t fork_at(const char *path, uint64_t source, uint64_t tail)
 {
     uint64_t id = a.store->ops->new_id(a.store);
-    CHECK_INT(asker_commit(&a, &(edit){.id = id, .path = path, .record = "fork", .source = source, .source_tail = tail}),
+    CHECK_INT(asker_commit(&a, &(edit){.id = id,
+                                       .path = path,
+                                       .record = "fork",
+                                       .source = source,
+                                       .source_tail = tail}),
               DX_STORE_OK);
     return id;
 }
@@ -164,7 +170,8 @@ TEST("what is trimmed leaves the disk, but not what a fork needs; when the fork 
     asker_end(&a);
 }
 
-TEST("a path that was freed finds nothing, its messages are there for forks, and all goes with the last of them")
+TEST(
+    "a path that was freed finds nothing, its messages are there for forks, and all goes with the last of them")
 {
     asker_begin(&a);
     uint64_t source = make_big("/s/source", 6);
@@ -192,7 +199,8 @@ TEST("a path that is freed with a record is still found, with that record")
 {
     asker_begin(&a);
     uint64_t id = asker_make(&a, "/s/gone", 2);
-    CHECK_INT(asker_commit(&a, &(edit){.id = id, .is_path_freed = true, .record = "deleted"}), DX_STORE_OK);
+    CHECK_INT(asker_commit(&a, &(edit){.id = id, .is_path_freed = true, .record = "deleted"}),
+              DX_STORE_OK);
     for (int round = 0; round < 2; round++) {
         CHECK_INT(asker_load(&a, "/s/gone"), DX_STORE_OK);
         CHECK(strcmp(a.record, "deleted") == 0);
@@ -241,7 +249,7 @@ TEST("a stream that keeps its last messages does not grow, however much goes thr
 TEST("a deleted stream with many runs and facts is dropped step by step")
 {
     dx_store_fact facts[40];
-    char keys[40][16];
+    char keys[40][32];
 
     asker_begin(&a);
     uint64_t id = asker_make(&a, "/s/large", 0);
@@ -252,7 +260,8 @@ TEST("a deleted stream with many runs and facts is dropped step by step")
             snprintf(keys[i], sizeof keys[i], "%d.%d", round, i);
             facts[i] = fact(keys[i], "value", 0);
         }
-        CHECK_INT(asker_commit(&a, &(edit){.id = id, .facts = facts, .facts_count = 40}), DX_STORE_OK);
+        CHECK_INT(asker_commit(&a, &(edit){.id = id, .facts = facts, .facts_count = 40}),
+                  DX_STORE_OK);
     }
     asker_reopen(&a);
     CHECK_INT(verify().runs, 200);

@@ -31,8 +31,13 @@ static void fill(void)
 
     CHECK_INT(asker_commit(&a, &(edit){.id = two, .facts = facts, .facts_count = 2}), DX_STORE_OK);
     uint64_t fork = a.store->ops->new_id(a.store);
-    CHECK_INT(asker_commit(&a, &(edit){.id = fork, .path = "/s/fork", .record = "fork", .source = two, .source_tail = 3,
-                                       .sequence = 4, .count = 2}),
+    CHECK_INT(asker_commit(&a, &(edit){.id = fork,
+                                       .path = "/s/fork",
+                                       .record = "fork",
+                                       .source = two,
+                                       .source_tail = 3,
+                                       .sequence = 4,
+                                       .count = 2}),
               DX_STORE_OK);
 }
 
@@ -49,9 +54,10 @@ static bool note_stream(dx_store_walker *walker, const dx_store_stream *s)
 {
     notes *n = DX_CONTAINER(walker, notes, walker);
 
-    n->size += (size_t)snprintf(n->text + n->size, sizeof n->text - n->size, "[%.*s %.*s %llu %llu %zu%s]",
-                                DX_FORMAT(s->path), DX_FORMAT(s->record), (unsigned long long)s->first,
-                                (unsigned long long)s->tail, s->facts_count, s->source ? " fork" : "");
+    n->size +=
+        (size_t)snprintf(n->text + n->size, sizeof n->text - n->size, "[%.*s %.*s %llu %llu %zu%s]",
+                         DX_FORMAT(s->path), DX_FORMAT(s->record), (unsigned long long)s->first,
+                         (unsigned long long)s->tail, s->facts_count, s->source ? " fork" : "");
     return --n->streams_max >= 0;
 }
 
@@ -72,10 +78,12 @@ static void check_walk(const char *want, int streams_max)
     CHECK_MEM(n.text, n.size, want, strlen(want));
 }
 
-TEST("a walk comes to all streams and their messages, settled or not, while the store is served from")
+TEST(
+    "a walk comes to all streams and their messages, settled or not, while the store is served from")
 {
-    static const char *const want = "[/s/one made 1 3 0]1/1,1/2,1/3,[/s/two made 1 5 2]2/1,2/2,2/3,2/4,2/5,"
-                                    "[/s/fork fork 1 5 0 fork]2/1,2/2,2/3,3/4,3/5,";
+    static const char *const want =
+        "[/s/one made 1 3 0]1/1,1/2,1/3,[/s/two made 1 5 2]2/1,2/2,2/3,2/4,2/5,"
+        "[/s/fork fork 1 5 0 fork]2/1,2/2,2/3,3/4,3/5,";
     asker_begin(&a);
     fill();
     check_walk(want, 100);
@@ -118,9 +126,10 @@ TEST("where there is no store, or something else, a sentence says so")
     snprintf(path, sizeof path, "%s/duplex.db", a.directory);
     FILE *file = fopen(path, "w");
     CHECK(file != NULL);
-    fputs("this is no database, but it is long enough that somebody could take it for one; or is it, really? "
-          "A header has a hundred bytes.\n",
-          file);
+    fputs(
+        "this is no database, but it is long enough that somebody could take it for one; or is it, really? "
+        "A header has a hundred bytes.\n",
+        file);
     fclose(file);
     CHECK_INT(verify(&r), DX_ERR_CONFLICT);
     CHECK_INT(asker_open(&a), DX_ERR_CONFLICT);
@@ -242,7 +251,8 @@ static void restore_and_check(const char *file)
     asker_end(&b);
 }
 
-TEST("a backup that is made while the store is served from holds what was committed before it, settled or not")
+TEST(
+    "a backup that is made while the store is served from holds what was committed before it, settled or not")
 {
     char file[256];
 

@@ -74,8 +74,12 @@ static void start_append(append *p)
     snprintf(p->value, sizeof p->value, "%llu", (unsigned long long)last);
     p->fact = fact("last", p->value, 0);
     p->under_way = asker_commit_start(
-        &child, &(edit){.id = self.ids[p->stream], .sequence = first, .count = count, .size = first % 17 * 97,
-                        .facts = &p->fact, .facts_count = 1,
+        &child, &(edit){.id = self.ids[p->stream],
+                        .sequence = first,
+                        .count = count,
+                        .size = first % 17 * 97,
+                        .facts = &p->fact,
+                        .facts_count = 1,
                         .first = last % 3 == 0 && last > KEPT ? last - KEPT : 0});
     p->under_way->then = on_appended;
     p->under_way->context = p;
@@ -86,7 +90,9 @@ static uint64_t make_stream(uint32_t stream)
     dx_store_fact last = fact("last", "0", 0);
     uint64_t id = child.store->ops->new_id(child.store);
     dx_store_status status = asker_commit(
-        &child, &(edit){.id = id, .path = paths[stream], .record = "made", .facts = &last, .facts_count = 1});
+        &child,
+        &(edit){
+            .id = id, .path = paths[stream], .record = "made", .facts = &last, .facts_count = 1});
 
     if (status != DX_STORE_OK)
         _exit(4);

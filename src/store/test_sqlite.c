@@ -1,7 +1,12 @@
 /* Tests of the store in one SQLite database: what is committed is there, now and after it was opened again.
  * SPDX-License-Identifier: MIT */
+#include "base/clock.h"
+#include "store/inspect.h"
 #include "store/test_asker.h"
 #include "tests/tap.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
 
 static asker a;
 
@@ -34,7 +39,9 @@ TEST("appends go on where the last one ended, across openings")
     CHECK_INT(a.first, 1);
     CHECK_INT(a.tail, 0);
     for (uint64_t sequence = 1; sequence <= 30; sequence += 3) {
-        CHECK_INT(asker_commit(&a, &(edit){.id = id, .sequence = sequence, .count = 3, .size = 100}), DX_STORE_OK);
+        CHECK_INT(
+            asker_commit(&a, &(edit){.id = id, .sequence = sequence, .count = 3, .size = 100}),
+            DX_STORE_OK);
         CHECK_INT(asker_count(&a, id, 1), (long)sequence + 2);
         if (sequence % 4 == 0)
             asker_reopen(&a);
@@ -49,7 +56,8 @@ TEST("a read gives no more than was asked for, but one if there is one")
 {
     asker_begin(&a);
     uint64_t id = asker_make(&a, "/s/limits", 0);
-    CHECK_INT(asker_commit(&a, &(edit){.id = id, .sequence = 1, .count = 10, .size = 100}), DX_STORE_OK);
+    CHECK_INT(asker_commit(&a, &(edit){.id = id, .sequence = 1, .count = 10, .size = 100}),
+              DX_STORE_OK);
     for (int round = 0; round < 2; round++) {
         CHECK_INT(asker_read(&a, id, 2, 4, 1 << 20), DX_STORE_OK);
         CHECK_INT(a.read.count, 4);
@@ -77,7 +85,8 @@ TEST("facts are kept by key: the last one counts, an empty one removes, an old o
     for (int round = 0; round < 3; round++) {
         if (round == 1)
             asker_reopen(&a); /* what came first is settled, what comes now is not */
-        CHECK_INT(asker_commit(&a, &(edit){.id = id, .facts = second, .facts_count = 3}), DX_STORE_OK);
+        CHECK_INT(asker_commit(&a, &(edit){.id = id, .facts = second, .facts_count = 3}),
+                  DX_STORE_OK);
         if (round == 2)
             asker_reopen(&a);
         CHECK_INT(asker_load(&a, "/s/facts"), DX_STORE_OK);
@@ -208,4 +217,149 @@ TEST("one directory has one server")
     CHECK_INT(asker_open(&b), DX_OK);
     asker_close(&b);
     asker_remove(&a);
+}
+
+static void on_fault(void *context, const char *sentence)
+{
+    TAP_FAIL("%s", sentence);
+}
+
+static dx_store_report verify(void)
+{
+    dx_store_report report = {0};
+
+    CHECK_INT(dx_store_sqlite_verify(a.directory, on_fault, NULL, &report, a.why), DX_OK);
+    return report;
+}
+
+static void wait_until_settled(void)
+{
+    for (int i = 0; i < 200 && verify().unsettled_streams > 0; i++)
+        dx_loop_step(a.loop, 50);
+    CHECK_INT(verify().unsettled_streams, 0);
+}
+
+TEST("what a stream gets little by little comes to lie in few rows")
+{
+    a = (asker){.options = {.settle_ms = 1}};
+    asker_begin(&a);
+    uint64_t id = asker_make(&a, "/s/slow", 1);
+    for (uint64_t sequence = 2; sequence <= 6; sequence++) {
+        wait_until_settled();
+        CHECK_INT(
+            asker_commit(&a, &(edit){.id = id, .sequence = sequence, .count = 1, .size = 200}),
+            DX_STORE_OK);
+    }
+    wait_until_settled();
+    CHECK_INT(verify().runs, 1);
+    CHECK_INT(asker_count(&a, id, 1), 6);
+    asker_reopen(&a); /* a new life begins a row of its own: see origin */
+    CHECK_INT(asker_commit(&a, &(edit){.id = id, .sequence = 7, .count = 1}), DX_STORE_OK);
+    wait_until_settled();
+    CHECK_INT(verify().runs, 2);
+    CHECK_INT(asker_count(&a, id, 1), 7);
+    asker_end(&a);
+}
+
+TEST("who a message came from is known for the life of the server, and not mistaken in the next")
+{
+    a = (asker){.options = {.settle_ms = 1}};
+    asker_begin(&a);
+    uint64_t id = asker_make(&a, "/s/origin", 2);
+    for (int round = 0; round < 2; round++) {
+        CHECK_INT(asker_read(&a, id, 1, 2, 1000), DX_STORE_OK);
+        CHECK_INT(a.read.messages[1]->origin, id * 7 + 1);
+        wait_until_settled();
+    }
+    asker_reopen(&a);
+    CHECK_INT(asker_read(&a, id, 1, 2, 1000), DX_STORE_OK);
+    CHECK_INT(a.read.messages[1]->origin, 0);
+    asker_end(&a);
+}
+
+TEST("large messages are kept whole, one in a row of its own")
+{
+    a = (asker){.options = {.settle_ms = 1}};
+    asker_begin(&a);
+    uint64_t id = asker_make(&a, "/s/large", 0);
+    for (uint64_t i = 0; i < 3; i++)
+        CHECK_INT(asker_commit(&a, &(edit){.id = id,
+                                           .sequence = i * 3 + 1,
+                                           .count = 3,
+                                           .size = (size_t)(3 << 20) + i}),
+                  DX_STORE_OK);
+    wait_until_settled();
+    CHECK_INT(verify().runs, 9);
+    CHECK_INT(asker_read(&a, id, 5, 10, 1), DX_STORE_OK);
+    CHECK_INT(a.read.count, 1);
+    CHECK_INT(asker_count(&a, id, 1), 9);
+    asker_end(&a);
+}
+
+TEST("facts whose time is over leave the disk")
+{
+    char keys[700][16];
+    dx_store_fact facts[700];
+
+    a = (asker){0};
+    asker_begin(&a);
+    uint64_t id = asker_make(&a, "/s/expired", 0), until_ms = dx_clock_wall_ms() + 400;
+    for (size_t i = 0; i < DX_COUNT(facts); i++) {
+        snprintf(keys[i], sizeof keys[i], "key%zu", i);
+        facts[i] = fact(keys[i], "value", i == 5 ? 0 : until_ms);
+    }
+    CHECK_INT(asker_commit(&a, &(edit){.id = id, .facts = facts, .facts_count = DX_COUNT(facts)}),
+              DX_STORE_OK);
+    asker_close(&a);
+    CHECK_INT(verify().facts, DX_COUNT(facts));
+    while (dx_clock_wall_ms() <= until_ms)
+        usleep(10000);
+    CHECK_INT(asker_open(&a), DX_OK);
+    for (int i = 0; i < 200 && verify().facts > 1; i++)
+        dx_loop_step(a.loop, 50);
+    CHECK_INT(verify().facts, 1);
+    asker_end(&a);
+}
+
+TEST("the state counts what was done, and says what waits")
+{
+    dx_store_sqlite_state state;
+
+    a = (asker){0};
+    asker_begin(&a);
+    uint64_t id = asker_make(&a, "/s/state", 4);
+    CHECK_INT(asker_commit(&a, &(edit){.id = id, .sequence = 5, .count = 2, .size = 1000}),
+              DX_STORE_OK);
+    dx_store_sqlite_state_get(a.store, &state);
+    CHECK_INT(state.status, DX_STORE_OK);
+    CHECK_INT(state.commits, 2);
+    CHECK_INT(state.messages, 6);
+    CHECK_INT(state.transactions, 2);
+    CHECK_INT(state.unsettled_streams, 1);
+    CHECK(state.unsettled_bytes > 2000 && state.log_bytes > 4096);
+    asker_end(&a);
+}
+
+TEST("the directory is made, and what is in it is the owner's alone")
+{
+    static const char *const names[] = {"", "/duplex.db", "/duplex.db-wal", "/duplex.db-shm",
+                                        "/lock"};
+    char path[300], base[128];
+    struct stat status;
+
+    a = (asker){0};
+    asker_begin_without_store(&a);
+    snprintf(base, sizeof base, "%s", a.directory);
+    snprintf(a.directory, sizeof a.directory, "%.100s/new", base);
+    CHECK_INT(asker_open(&a), DX_OK);
+    asker_make(&a, "/s/private", 1);
+    for (size_t i = 0; i < DX_COUNT(names); i++) {
+        snprintf(path, sizeof path, "%s%s", a.directory, names[i]);
+        CHECK_INT(stat(path, &status), 0);
+        CHECK_INT(status.st_mode & 0077, 0);
+    }
+    asker_end(&a);
+    CHECK_INT(rmdir(base), 0);
+    snprintf(a.directory, sizeof a.directory, "%.100s/none/none", base);
+    CHECK(asker_open(&a) != DX_OK && strstr(a.why, "cannot make") != NULL);
 }

@@ -253,7 +253,8 @@ static size_t apply_messages(const dx_store_commit *commit, dx_pending *p)
     size_t bytes = 0;
 
     for (size_t i = 0; i < commit->count; i++) {
-        dx_assert(p->count == 0 || commit->messages[i]->sequence == p->messages[p->count - 1]->sequence + 1);
+        dx_assert(p->count == 0 ||
+                  commit->messages[i]->sequence == p->messages[p->count - 1]->sequence + 1);
         p->messages[p->count++] = dx_message_ref(commit->messages[i]);
         bytes += commit->messages[i]->size + MESSAGE_BYTES;
     }
@@ -272,7 +273,8 @@ static size_t apply_record(dx_change *change, const dx_store_commit *commit, dx_
     return p->record.size;
 }
 
-void dx_unsettled_apply(dx_unsettled *u, const dx_store_commit *commit, dx_change *change, uint64_t journal)
+void dx_unsettled_apply(dx_unsettled *u, const dx_store_commit *commit, dx_change *change,
+                        uint64_t journal)
 {
     dx_pending *p = change->pending;
 

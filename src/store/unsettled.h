@@ -49,7 +49,7 @@ typedef struct dx_pending {
     bool is_in_paths;
     bool is_created; /* and not in the stream table */
     bool is_path_freed, is_deleted;
-    bool is_chosen; /* by the settler */
+    bool is_chosen;               /* by the settler */
     uint64_t source, source_tail; /* if is_created */
     uint64_t first;               /* 0: as it was */
     uint8_t *path;                /* if is_in_paths or is_created */
@@ -58,8 +58,8 @@ typedef struct dx_pending {
     bool has_record;
     dx_message **messages; /* references, in a row */
     size_t count, capacity;
-    size_t reserved; /* prepared and not yet applied: places in `messages` */
-    size_t prepared; /* changes */
+    size_t reserved;                     /* prepared and not yet applied: places in `messages` */
+    size_t prepared;                     /* changes */
     dx_pending_fact *facts, **facts_end; /* the later of a key counts */
     size_t facts_count;
     size_t bytes;
@@ -89,9 +89,11 @@ void dx_unsettled_init(dx_unsettled *u);
 void dx_unsettled_deinit(dx_unsettled *u);
 
 /* LATER: its path belongs to another stream as long as prepared changes were not applied. */
-DX_MUST_USE dx_prepared dx_unsettled_prepare(dx_unsettled *u, const dx_store_commit *commit, dx_change *ret);
+DX_MUST_USE dx_prepared dx_unsettled_prepare(dx_unsettled *u, const dx_store_commit *commit,
+                                             dx_change *ret);
 /* The change is in row `journal`. */
-void dx_unsettled_apply(dx_unsettled *u, const dx_store_commit *commit, dx_change *change, uint64_t journal);
+void dx_unsettled_apply(dx_unsettled *u, const dx_store_commit *commit, dx_change *change,
+                        uint64_t journal);
 void dx_unsettled_cancel(dx_unsettled *u, const dx_store_commit *commit, dx_change *change);
 
 /* The changes of a stream; NULL if there are none. */

@@ -73,9 +73,11 @@ static void check_runs(check *c, row *r)
     while (s && (code = sqlite3_step(s)) == SQLITE_ROW) {
         uint64_t first = dx_column_u64(s, 1), count = dx_column_u64(s, 2);
         if (!check_run(c, s, r))
-            fault(c, "stream %llu: the run from message %llu on is damaged", id, (unsigned long long)first);
+            fault(c, "stream %llu: the run from message %llu on is damaged", id,
+                  (unsigned long long)first);
         if (next == 0 && !r->is_deleted && first > dx_max_size(r->first, r->source_tail + 1))
-            fault(c, "stream %llu: messages before %llu are missing", id, (unsigned long long)first);
+            fault(c, "stream %llu: messages before %llu are missing", id,
+                  (unsigned long long)first);
         if (next != 0 && first != next)
             fault(c, "stream %llu: message %llu follows on %llu", id, (unsigned long long)first,
                   (unsigned long long)next - 1);
@@ -118,8 +120,9 @@ static void check_unsettled(check *c, const row *r, bool is_settled)
         c->report.payload_bytes += p->messages[i]->size;
     uint64_t tail = is_settled ? r->tail : p->source_tail;
     if (p->count > 0 && (is_settled || p->source) && p->messages[0]->sequence != tail + 1)
-        fault(c, "stream %llu: message %llu of the journal follows on %llu", (unsigned long long)r->id,
-              (unsigned long long)p->messages[0]->sequence, (unsigned long long)tail);
+        fault(c, "stream %llu: message %llu of the journal follows on %llu",
+              (unsigned long long)r->id, (unsigned long long)p->messages[0]->sequence,
+              (unsigned long long)tail);
 }
 
 static int get_row(check *c, uint64_t id, row *ret, bool *is_there)
@@ -133,8 +136,9 @@ static int get_row(check *c, uint64_t id, row *ret, bool *is_there)
     int code = sqlite3_step(s);
     *is_there = code == SQLITE_ROW;
     if (*is_there)
-        *ret = (row){id, dx_max_size(dx_column_u64(s, 2), 1), dx_max_size(dx_column_u64(s, 1), dx_column_u64(s, 3)),
-                     dx_column_u64(s, 1), sqlite3_column_int(s, 4) != 0};
+        *ret = (row){id, dx_max_size(dx_column_u64(s, 2), 1),
+                     dx_max_size(dx_column_u64(s, 1), dx_column_u64(s, 3)), dx_column_u64(s, 1),
+                     sqlite3_column_int(s, 4) != 0};
     sqlite3_reset(s);
     return code == SQLITE_ROW || code == SQLITE_DONE ? SQLITE_OK : code;
 }
@@ -180,8 +184,9 @@ static void check_structure(check *c)
 static void check_owners(check *c)
 {
     sqlite3_stmt *s;
-    int code = sqlite3_prepare_v2(c->i.db.handle,
-                                  "SELECT count(*) FROM run WHERE stream NOT IN (SELECT id FROM stream)", -1, &s, NULL);
+    int code = sqlite3_prepare_v2(
+        c->i.db.handle, "SELECT count(*) FROM run WHERE stream NOT IN (SELECT id FROM stream)", -1,
+        &s, NULL);
 
     if (code == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW && sqlite3_column_int64(s, 0) > 0)
         fault(c, "%lld runs belong to no stream", sqlite3_column_int64(s, 0));
@@ -204,8 +209,9 @@ static void check_all(check *c)
     check_owners(c);
 }
 
-dx_err dx_store_sqlite_verify(const char *directory, void (*on_fault)(void *context, const char *sentence),
-                              void *context, dx_store_report *ret, char *why)
+dx_err dx_store_sqlite_verify(const char *directory,
+                              void (*on_fault)(void *context, const char *sentence), void *context,
+                              dx_store_report *ret, char *why)
 {
     check c = {.on_fault = on_fault, .context = context};
     dx_err err = dx_inspection_open(&c.i, directory, why);

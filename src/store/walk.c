@@ -46,11 +46,12 @@ static dx_err say_status(dx_inspection *i, dx_store_status status, uint64_t id, 
 }
 
 /* ret: false if the walker wants no more. */
-static dx_err walk_messages(dx_inspection *i, dx_store_walker *walker, const dx_store_stream *stream, bool *ret,
-                            char *why)
+static dx_err walk_messages(dx_inspection *i, dx_store_walker *walker,
+                            const dx_store_stream *stream, bool *ret, char *why)
 {
     for (uint64_t from = stream->first; *ret && from <= stream->tail;) {
-        dx_store_read read = {.id = stream->id, .from = from, .count_max = PAGE_COUNT, .bytes_max = PAGE_BYTES};
+        dx_store_read read = {
+            .id = stream->id, .from = from, .count_max = PAGE_COUNT, .bytes_max = PAGE_BYTES};
         dx_image_read(&i->image, &read);
         if (read.status != DX_STORE_OK || read.count == 0)
             return say_status(i, read.status, stream->id, why);
@@ -64,7 +65,8 @@ static dx_err walk_messages(dx_inspection *i, dx_store_walker *walker, const dx_
     return DX_OK;
 }
 
-static dx_err walk_stream(dx_inspection *i, dx_store_walker *walker, uint64_t id, bool *ret, char *why)
+static dx_err walk_stream(dx_inspection *i, dx_store_walker *walker, uint64_t id, bool *ret,
+                          char *why)
 {
     dx_store_load load = {.id = id};
     dx_facts facts = {0};
@@ -72,8 +74,12 @@ static dx_err walk_stream(dx_inspection *i, dx_store_walker *walker, uint64_t id
     dx_err err = DX_OK;
 
     dx_image_load(&i->image, &load, &facts, &record);
-    dx_store_stream stream = {.id = id, .record = load.record, .facts = load.facts, .facts_count = load.facts_count,
-                              .first = load.first, .tail = load.tail};
+    dx_store_stream stream = {.id = id,
+                              .record = load.record,
+                              .facts = load.facts,
+                              .facts_count = load.facts_count,
+                              .first = load.first,
+                              .tail = load.tail};
     if (load.status == DX_STORE_OK) {
         int code = get_origin(i, &stream, &path);
         if (code != SQLITE_OK)
