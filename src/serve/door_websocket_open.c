@@ -7,6 +7,7 @@
 #include "serve/door_websocket.h"
 
 #include "base/assert.h"
+#include "base/mutant.h"
 
 #include <stdlib.h>
 
@@ -63,7 +64,7 @@ static void begin_reading(dx_ws_door *d, const waiting_room *r, uint64_t next)
     dx_subscription wish = {
         .encoding = encoding_for(r),
         .variant = r->handshake.is_deflate ? r->handshake.params.server_bits : 0,
-        .next = next,
+        .next = next + DX_MUTANT("join_misses_one") - (DX_MUTANT("join_repeats_one") && next > 1),
         .origin = r->wish.is_echo_off ? dx_origin_new(hub_of(r)) : 0,
         .on_slow = r->wish.on_slow,
     };

@@ -3,6 +3,7 @@
 #include "store/image.h"
 
 #include "base/clock.h"
+#include "base/mutant.h"
 
 #include <stdlib.h>
 
@@ -318,7 +319,7 @@ void dx_image_load(dx_image *image, dx_store_load *load, dx_facts *facts, dx_buf
         pthread_rwlock_unlock(image->settling);
     if (load->status == DX_STORE_OK) {
         load->id = l.id;
-        load->tail = l.tail;
+        load->tail = l.tail - (l.tail > 1 && DX_MUTANT("offset_reused_after_crash"));
         load->forks_count = l.forks_count;
         load->first = dx_min_u64(dx_max_size(l.first, 1), l.tail + 1);
         *record = l.record;

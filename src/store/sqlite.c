@@ -1,5 +1,6 @@
 /* A store in one SQLite database: opening, its threads, loads and reads, closing.
  * SPDX-License-Identifier: MIT */
+#include "base/clock.h"
 #include "base/err.h"
 #include "store/recover.h"
 #include "store/sqlite_inner.h"
@@ -455,6 +456,7 @@ static dx_err start(dx_sqlite *s, char *why)
 
     if (err != DX_OK)
         return err;
+    s->settled_ms = dx_clock_ms();
     s->settler = (dx_settler){&s->writer_db, &s->unsettled, &s->settling, s->life, 0, true, {0}};
     s->image = (dx_image){&s->reader_db, &s->unsettled, &s->settling, s->life};
     err = dx_workers_new(

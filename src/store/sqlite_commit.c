@@ -3,6 +3,8 @@
 #include "store/journal.h"
 #include "store/sqlite_inner.h"
 
+#include "base/mutant.h"
+
 #include <stdlib.h>
 
 enum {
@@ -167,7 +169,8 @@ static dx_prepared add(dx_sqlite *s, dx_store_commit *commit, int *code)
     if (*code != SQLITE_OK)
         return DX_PREPARED;
     dx_prepared prepared = dx_unsettled_prepare(&s->unsettled, commit, &work->change);
-    if (prepared == DX_PREPARED && !dx_journal_append(&s->scratch, commit)) {
+    bool is_left_out = commit->path.size == 0 && DX_MUTANT_ONE_IN("commit_left_out", 500);
+    if (prepared == DX_PREPARED && !is_left_out && !dx_journal_append(&s->scratch, commit)) {
         dx_unsettled_cancel(&s->unsettled, commit, &work->change);
         prepared = DX_PREPARE_MEMORY;
     }
@@ -347,13 +350,19 @@ void dx_sqlite_commit_group(dx_sqlite *s)
     gather(s, &g);
     if (g.count == 0 && !atomic_load(&s->is_reserving))
         return;
+    bool is_early = g.count > 0 && DX_MUTANT("visible_before_commit");
+    if (is_early) {
+        apply_group(s, &g);
+        s->journal_next--;
+    }
     int code = write_group(s, &g);
+    s->journal_next += is_early;
     atomic_store(&s->is_reserving, false);
     dx_store_status status = code == SQLITE_OK ? DX_STORE_OK : dx_db_status(&s->writer_db, code);
     dx_sqlite_note(s, code);
-    if (code == SQLITE_OK && g.count > 0)
+    if (code == SQLITE_OK && g.count > 0 && !is_early)
         apply_group(s, &g);
-    else
+    else if (!is_early)
         fail_group(s, &g, status);
     if (s->scratch.capacity > SCRATCH_KEPT_BYTES)
         dx_buffer_clear(&s->scratch);

@@ -352,3 +352,36 @@ TEST(
     commitment_free(late), commitment_free(later);
     asker_end(&a);
 }
+
+TEST("if a commit fails, those of its stream that wait for a transaction behind it fail, too")
+{
+    enum { COUNT = 5, SIZE = 5 << 20, LONG = 64 << 20 }; /* two of a SIZE fill a transaction */
+    commitment *c[COUNT], *before, *other;
+
+    a = (asker){.options = {.vfs = faulty_vfs()}};
+    asker_begin(&a);
+    one = asker_make(&a, "/s/one", 0), two = asker_make(&a, "/s/two", 0);
+    uint64_t three = asker_make(&a, "/s/three", 0);
+    faulty_arm(FAULTY_WRITE, 1, 2, SQLITE_FULL, ENOSPC);
+    /* While this one is tried, and fails, the others come together; the first two of them fail next. */
+    before = asker_commit_start(&a, &(edit){.id = two, .sequence = 1, .count = 1, .size = LONG});
+    for (uint64_t i = 0; i < COUNT; i++)
+        c[i] =
+            asker_commit_start(&a, &(edit){.id = one, .sequence = i + 1, .count = 1, .size = SIZE});
+    other = asker_commit_start(&a, &(edit){.id = three, .sequence = 1, .count = 1});
+    wait_for_commits(4);
+    for (uint64_t i = 0; i < COUNT; i++) {
+        asker_wait(&a, &c[i]->is_done);
+        CHECK_INT(c[i]->commit.status, DX_STORE_FULL);
+        commitment_free(c[i]);
+    }
+    CHECK(faulty_heal());
+    CHECK(before->is_done && before->commit.status == DX_STORE_FULL);
+    asker_wait(&a, &other->is_done);
+    CHECK_INT(other->commit.status, DX_STORE_OK);
+    commitment_free(before), commitment_free(other);
+    CHECK_INT(asker_load(&a, "/s/one"), DX_STORE_OK);
+    CHECK_INT(a.tail, 0);
+    CHECK_INT(asker_commit(&a, &(edit){.id = one, .sequence = 1, .count = 1}), DX_STORE_OK);
+    asker_end(&a);
+}

@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: MIT */
 #include "stream/feed.h"
 
+#include "base/mutant.h"
+
 #include "stream/feed_chain.h"
 #include "stream/hub_home.h"
 
@@ -43,7 +45,7 @@ void dx_feed_fall(dx_feed *f, dx_subscriber *sub, bool is_slow)
 {
     dx_assert(sub->state == DX_SUBSCRIBER_LIVE && !sub->is_in_flight);
     dx_bytes rest = rest_of(f, sub);
-    uint64_t next = next_of(f, sub);
+    uint64_t next = is_slow && DX_MUTANT("slow_skips") ? f->next_sequence : next_of(f, sub);
     bool is_frozen = sub->is_frozen, is_ending = sub->is_ending;
 
     f->behind_count -= sub->position < f->tail;
@@ -195,7 +197,11 @@ static void feed_append(dx_feed *f, const dx_message *message)
 {
     if (message->sequence > f->next_sequence)
         skip_to(f, message->sequence);
-    bool is_wanted = f->live_count > 0, is_in = is_wanted && feed_write(f, message);
+    bool is_wanted = f->live_count > 0;
+    bool is_in = is_wanted && (DX_MUTANT_ONE_IN("drop_send", 100000) || feed_write(f, message));
+
+    if (is_in && DX_MUTANT_ONE_IN("send_twice", 20000))
+        feed_write(f, message);
 
     if (is_in) {
         flush_soon(f);
@@ -235,7 +241,7 @@ bool dx_feed_join(dx_feed *f, dx_subscriber *sub)
     uint32_t index;
 
     dx_assert(sub->state == DX_SUBSCRIBER_CATCHING);
-    if (sub->next == f->next_sequence) {
+    if (sub->next == f->next_sequence || DX_MUTANT("live_after_history_was_read")) {
         become_live(f, sub, f->tail);
         return true;
     }

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/mutant.h"
 #include "stream/stream_store.h"
 
 #include <stdlib.h>
@@ -279,6 +280,10 @@ dx_stream_status dx_stream_take_page(const dx_stream *s, dx_read *r, uint64_t fi
     size_t count = (size_t)dx_min_u64(left, r->count_max), bytes = 0;
 
     r->next = dx_stream_offset(s, first - 1);
+    if (count > 2 && DX_MUTANT_ONE_IN("hole_in_a_page", 100)) {
+        first++;
+        count--;
+    }
     if (count == 0)
         return r->status;
     r->messages = malloc(count * sizeof(dx_message *));
@@ -336,6 +341,8 @@ void dx_home_read(dx_hub *hub, dx_read *r)
     if (!dx_home_enter(hub, &entry, &in))
         return;
     r->status = in.status != DX_STREAM_OK ? in.status : DX_STREAM_NOT_FOUND;
+    if (in.stream && DX_MUTANT_ONE_IN("another_stream", 100)) /* of those of this worker */
+        in.stream = DX_CONTAINER(hub->sweep.next, dx_stream, swept);
     if (in.stream && is_readable(in.stream) && read_from(in.stream, r))
         return;
     if (in.stream)

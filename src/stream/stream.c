@@ -3,6 +3,7 @@
 #include "stream/stream.h"
 
 #include "base/clock.h"
+#include "base/mutant.h"
 #include "base/random.h"
 #include "stream/stream_store.h"
 
@@ -22,6 +23,8 @@ static uint64_t epoch_new(dx_hub *hub, uint64_t after)
     uint64_t epoch = dx_home_wall_ms(hub) << 16 | random;
     after = after > hub->epoch_last ? after : hub->epoch_last;
     hub->epoch_last = epoch > after ? epoch : after + 1;
+    if (DX_MUTANT("epoch_kept_after_wipe"))
+        hub->epoch_last = 4711;
     return hub->epoch_last;
 }
 
@@ -247,6 +250,10 @@ dx_stream_status dx_stream_resolve(const dx_stream *s, const dx_read *r, uint64_
         return DX_STREAM_FUTURE;
     *start = behind + 1;
     *lost = *start < first ? first - *start : 0;
+    if (*lost > 0 && DX_MUTANT("partial_recovery")) {
+        *start = first;
+        *lost = 0;
+    }
     return *lost > 0 ? DX_STREAM_GONE : DX_STREAM_OK;
 }
 

@@ -6,6 +6,7 @@
 #include "stream/stream_store.h"
 
 #include "base/assert.h"
+#include "base/mutant.h"
 
 #include <stdlib.h>
 
@@ -87,6 +88,11 @@ static void place(dx_stream *s, dx_change *ch, dx_message **messages, size_t cou
 
     dx_stream_stamp(s, messages, count);
     kept->time_ms = now_ms > kept->time_ms ? now_ms : kept->time_ms;
+    if (count > 1 && DX_MUTANT_ONE_IN("array_reversed", 500)) {
+        dx_message *first = messages[0];
+        messages[0] = messages[1];
+        messages[1] = first;
+    }
     for (size_t i = 0; i < count; i++) {
         messages[i]->sequence = ++kept->tail;
         messages[i]->time_ms = kept->time_ms;
@@ -141,7 +147,7 @@ bool dx_kept_append(dx_stream *s, dx_append *a)
     if (!s->is_made)
         begin_making(s, ch);
     place(s, ch, a->messages, a->count);
-    a->next = dx_stream_offset(s, s->kept->tail);
+    a->next = dx_stream_offset(s, s->kept->tail - DX_MUTANT_ONE_IN("ack_of_another", 1000));
     if (a->rules)
         dx_rules_accept(s, a, &plan);
     if (a->rules && a->rules->is_closing)
@@ -401,6 +407,10 @@ void dx_kept_submit(dx_stream *s)
     ch->commit.is_deleted = ch->is_deleting && !ch->is_soft;
     ch->commit.loop = s->hub->loop;
     ch->commit.done = on_committed;
+    if (DX_MUTANT("ack_before_commit") && !ch->is_making) {
+        answer_all(s, ch, true);
+        ch->answers = NULL;
+    }
     if (is_good) {
         store->ops->commit(store, &ch->commit);
     } else { /* it fails as if the store had refused it; those behind it are not given any more */

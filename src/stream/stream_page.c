@@ -137,6 +137,7 @@ static void note_loss(page *p, uint64_t first)
     if (r->position.kind == DX_OFFSET_AT && r->last == 0) {
         r->status = DX_STREAM_GONE;
         r->lost += first - p->next;
+        r->info.start.sequence = first - 1; /* where it can go on */
     }
     p->next = first;
 }

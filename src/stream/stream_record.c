@@ -4,6 +4,7 @@
 #include "stream/stream_store.h"
 
 #include "base/assert.h"
+#include "base/mutant.h"
 
 #include <stdlib.h>
 
@@ -293,6 +294,7 @@ static bool write_producers(dx_stream_rules *rules, dx_facts *f)
                                                  (uint64_t[]){p->epoch, p->sequence, p->used_ms});
         if (!is_added)
             return false;
+        f->count -= DX_MUTANT("producer_in_memory_only");
         dx_list_remove(l);
         if (p->is_gone)
             free(p);
@@ -308,6 +310,7 @@ static bool write_keys(dx_stream_rules *rules, dx_facts *f)
                          (uint64_t[]){k->hash, k->next.epoch, k->next.sequence}))
             return false;
         f->at[f->count - 1].until_ms = k->until_ms;
+        f->count -= DX_MUTANT("key_in_memory_only");
         dx_list_remove(&k->dirty);
     }
     return true;

@@ -586,3 +586,33 @@ namespaces:
   assert.equal(await status('DELETE', '/u/ada/inbox', 'ada'), 204);
   await server.stop();
 });
+
+test('duplex backup copies a directory that a server has, duplex verify checks it, a copy is served as it was', limit, async () => {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'duplex-backup-'));
+  const data = path.join(directory, 'data');
+  const server = await serve('--no-memory', '--data', data);
+  const put = await request(`${server.url}/s/kept`, { method: 'PUT', headers: { 'Content-Type': 'text/plain' } });
+  assert.equal(put.status, 201);
+  await post(`${server.url}/s/kept`, 'text/plain', 'one,');
+  const restored = path.join(directory, 'restored');
+  fs.mkdirSync(restored);
+  const copy = path.join(restored, 'duplex.db');
+  assert.equal((await run(duplex, ['backup', data, copy])).code, 0);
+  await post(`${server.url}/s/kept`, 'text/plain', 'two');
+  const twice = await run(duplex, ['backup', data, copy]);
+  assert.equal(twice.code, 1);
+  assert.match(twice.err, /exists already/);
+  assert.match((await run(duplex, ['verify', data])).out, /: 1 streams, 2 messages, 7 bytes, 0 faults/);
+  await server.stop();
+
+  const second = await serve('--no-memory', '--data', restored);
+  assert.equal((await history(`${second.url}/s/kept`)).body, 'one,');
+  await second.stop();
+
+  const broken = fs.readFileSync(copy);
+  broken[Math.floor(broken.length / 2)] ^= 1;
+  fs.writeFileSync(copy, broken);
+  const found = await run(duplex, ['verify', restored]);
+  assert.equal(found.code, 1, found.out + found.err);
+  fs.rmSync(directory, { recursive: true });
+});
