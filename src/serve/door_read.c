@@ -81,6 +81,8 @@ static void add_cache_control(dx_door_headers *h, const dx_stream_route *route, 
     else
         size = snprintf(text, sizeof text, "%s, no-cache", is_public ? "public" : "private");
     dx_door_add_copy(h, "Cache-Control", dx_bytes_at(text, (size_t)size));
+    /* An EventSource at the same URL gets events (RFC 9110 §12.5.5). */
+    dx_door_add(h, "Vary", DX_BYTES("Accept"));
 }
 
 /* §10.1: none for `now`. Empty then. */

@@ -52,6 +52,7 @@ TEST("?last=N gives the last messages, all of them if there are fewer")
         CHECK_FIELD(&a, "Stream-Up-To-Date", "true");
         CHECK_FIELD(&a, "Stream-Next-Offset", tail_of(s, "/s/a").at);
         CHECK_FIELD(&a, "Cache-Control", "public, no-cache");
+        CHECK_FIELD(&a, "Vary", "Accept");
         answer_free(&a);
         CHECK_INT(status_of(s, "PUT", "/s/e", JSON, ""), 201);
         CHECK_GET(s, "/s/e?last=1", 200, "[]");
