@@ -304,7 +304,7 @@ TEST("an idle stream leaves memory and comes back; how long it has been idle is 
 
 static void fill(pair *p, const char *path, int count)
 {
-    char texts[64][8];
+    char texts[64][16];
     const char *at[65] = {0};
 
     for (int i = 0; i < count; i += 50) {
