@@ -3,7 +3,7 @@
 #include "net/conn.h"
 
 #include "base/assert.h"
-#include "net/conn_out.h"
+#include "net/conn_tls.h"
 #include "net/socket.h"
 
 #include <stdlib.h>
@@ -17,14 +17,14 @@ enum {
 
 /* Rows: from. Bits: where it may go. A move that is not here is our bug, never the peer's. */
 static const uint8_t legal_moves[] = {
-    [DX_CONN_CONNECTING] = DX_BIT(DX_CONN_OPEN) | DX_BIT(DX_CONN_CLOSED),
+    [DX_CONN_CONNECTING] = DX_BIT(DX_CONN_OPEN) | DX_BIT(DX_CONN_LINGERING) | DX_BIT(DX_CONN_CLOSED),
     [DX_CONN_OPEN] = DX_BIT(DX_CONN_FLUSHING) | DX_BIT(DX_CONN_CLOSED),
     [DX_CONN_FLUSHING] = DX_BIT(DX_CONN_LINGERING) | DX_BIT(DX_CONN_CLOSED),
     [DX_CONN_LINGERING] = DX_BIT(DX_CONN_CLOSED),
     [DX_CONN_CLOSED] = 0,
 };
 
-static void conn_enter(dx_conn *c, dx_conn_state to)
+void dx_conn_enter(dx_conn *c, dx_conn_state to)
 {
     dx_assert(legal_moves[c->state] & DX_BIT(to));
     c->state = (uint8_t)to;
@@ -36,6 +36,7 @@ void dx_net_init(dx_net *net, dx_loop *loop, const dx_net_limits *limits, const 
 {
     *net = (dx_net){.loop = loop, .log = log, .limits = *limits};
     dx_pool_init(&net->conns, sizeof(dx_conn));
+    dx_pool_init(&net->conns_tls, sizeof(dx_conn_tls));
     dx_pool_init(&net->chunks, DX_CHUNK_POOLED_BYTES);
     dx_list_init(&net->live);
 }
@@ -44,6 +45,8 @@ void dx_net_deinit(dx_net *net)
 {
     dx_assert(dx_list_is_empty(&net->live));
     dx_pool_deinit(&net->conns);
+    dx_pool_deinit(&net->conns_tls);
+    dx_conn_tls_net_deinit(net);
     dx_pool_deinit(&net->chunks);
 }
 
@@ -88,8 +91,9 @@ static void conn_on_timer(dx_timer *timer)
     dx_conn *c = DX_CONTAINER(timer, dx_conn, timer);
 
     if (c->write_due_ms && left_until(c, c->write_due_ms) == 0) {
-        /* There is no room yet; but a peer behind a slow line may have taken a part of much. */
-        if (dx_socket_unsent(c->io.fd) >= c->write_unsent) {
+        /* There is no room yet; but a peer behind a slow line may have taken a part of much. A handshake
+         * has no such excuse. */
+        if (c->state == DX_CONN_CONNECTING || dx_socket_unsent(c->io.fd) >= c->write_unsent) {
             dx_conn_abort(c, DX_ERR_TIMEOUT, true);
             return;
         }
@@ -116,8 +120,18 @@ void dx_conn_set_deadline(dx_conn *c, uint32_t delay_ms)
     conn_arm(c);
 }
 
+/* While hands are shaken nothing of the protocol's is sent: the deadline for that is free. */
+void dx_conn_set_handshake_deadline(dx_conn *c)
+{
+    dx_assert(c->state == DX_CONN_CONNECTING);
+    c->write_due_ms = due_in(c, c->net->limits.handshake_ms);
+    conn_arm(c);
+}
+
 void dx_conn_write_progress(dx_conn *c, bool is_waiting)
 {
+    if (c->state == DX_CONN_CONNECTING)
+        return;
     c->write_due_ms = 0;
     if (!is_waiting)
         return;
@@ -130,7 +144,7 @@ void dx_conn_write_progress(dx_conn *c, bool is_waiting)
 
 static void conn_stop_reading(dx_conn *c, uint8_t why)
 {
-    if (c->pauses == 0)
+    if (c->pauses == 0 && c->state != DX_CONN_CONNECTING) /* shaking hands goes on */
         dx_io_recv_stop(&c->io);
     c->pauses |= why;
 }
@@ -222,7 +236,7 @@ static void conn_tell_end(dx_conn *c)
 
 /* A peer that does not stop sending: our last bytes are still to leave, so it only has to wait; once
  * they and our FIN have left, it is reset. */
-static void conn_discard(dx_conn *c, size_t size)
+void dx_conn_discard(dx_conn *c, size_t size)
 {
     c->linger_bytes = (uint32_t)dx_min_size(c->linger_bytes + size, UINT32_MAX);
     if (c->linger_bytes <= c->net->limits.linger_bytes_max)
@@ -233,12 +247,10 @@ static void conn_discard(dx_conn *c, size_t size)
         dx_conn_abort(c, DX_OK, true);
 }
 
-static void conn_on_recv(dx_io *io, uint8_t *at, size_t size)
+void dx_conn_on_input(dx_conn *c, uint8_t *at, size_t size)
 {
-    dx_conn *c = DX_CONTAINER(io, dx_conn, io);
-
     if (c->state == DX_CONN_FLUSHING || c->state == DX_CONN_LINGERING) {
-        conn_discard(c, size);
+        dx_conn_discard(c, size);
         return;
     }
     if (c->kept || c->pauses) {
@@ -256,17 +268,28 @@ static void conn_on_recv(dx_io *io, uint8_t *at, size_t size)
         conn_offer_kept(c);
 }
 
+static void conn_on_recv(dx_io *io, uint8_t *at, size_t size)
+{
+    dx_conn_on_input(DX_CONTAINER(io, dx_conn, io), at, size);
+}
+
+void dx_conn_on_input_end(dx_conn *c)
+{
+    c->is_fin_seen = true;
+    if (c->state == DX_CONN_LINGERING)
+        dx_conn_abort(c, DX_OK, false);
+    else if (c->state == DX_CONN_OPEN && c->pauses == 0 && !c->is_offer_due)
+        conn_tell_end(c);
+}
+
 static void conn_on_recv_end(dx_io *io, dx_err err)
 {
     dx_conn *c = DX_CONTAINER(io, dx_conn, io);
 
-    c->is_fin_seen = true;
     if (err != DX_OK)
         dx_conn_abort(c, err, false);
-    else if (c->state == DX_CONN_LINGERING)
-        dx_conn_abort(c, DX_OK, false);
-    else if (c->state == DX_CONN_OPEN && c->pauses == 0 && !c->is_offer_due)
-        conn_tell_end(c);
+    else
+        dx_conn_on_input_end(c);
 }
 
 /* What a paused connection was not told: kept bytes first, then the end. */
@@ -284,6 +307,18 @@ void dx_conn_catch_up_input(dx_conn *c)
 
 /* ---- birth and death -------------------------------------------------------------------------- */
 
+void dx_conn_on_open(dx_conn *c)
+{
+    dx_conn_enter(c, DX_CONN_OPEN);
+    if (c->pauses == 0)
+        dx_io_recv_start(&c->io);
+    else
+        dx_io_recv_stop(&c->io); /* a handshake does not ask the protocol */
+    dx_conn_wake(c);             /* what was queued while connecting */
+    if (c->ops->on_open)
+        c->ops->on_open(c);
+}
+
 static void conn_on_connect(dx_io *io, dx_err err)
 {
     dx_conn *c = DX_CONTAINER(io, dx_conn, io);
@@ -293,15 +328,16 @@ static void conn_on_connect(dx_io *io, dx_err err)
         return;
     }
     dx_socket_tune(io->fd);
-    conn_enter(c, DX_CONN_OPEN);
-    if (c->pauses == 0)
-        dx_io_recv_start(io);
-    dx_conn_wake(c); /* what was queued while connecting */
-    if (c->ops->on_open)
-        c->ops->on_open(c);
+    dx_conn_on_open(c);
 }
 
-static void conn_on_closed(dx_io *io)
+/* A TLS connection lives in a larger object. */
+static dx_pool *pool_of(dx_net *net, bool is_tls)
+{
+    return is_tls ? &net->conns_tls : &net->conns;
+}
+
+void dx_conn_on_io_closed(dx_io *io)
 {
     dx_conn *c = DX_CONTAINER(io, dx_conn, io);
     dx_net *net = c->net;
@@ -310,9 +346,11 @@ static void conn_on_closed(dx_io *io)
     c->ops->on_closed(c, c->why);
     dx_conn_drop_output(c);
     conn_drop_kept(c);
+    if (c->is_tls)
+        dx_conn_tls_deinit((dx_conn_tls *)c);
     dx_list_remove(&c->link);
     net->conns_count--;
-    dx_pool_give(&net->conns, c);
+    dx_pool_give(pool_of(net, c->is_tls), c);
 }
 
 static const dx_io_ops io_ops = {
@@ -321,29 +359,17 @@ static const dx_io_ops io_ops = {
     .on_sent = dx_conn_on_sent,
     .on_writable = dx_conn_on_writable,
     .on_connect = conn_on_connect,
-    .on_closed = conn_on_closed,
+    .on_closed = dx_conn_on_io_closed,
 };
 
-static dx_err conn_new(dx_net *net, int fd, dx_conn_state state, dx_conn **ret)
+static dx_conn *conn_take(dx_net *net, bool is_tls)
 {
-    dx_conn *c = net->conns_count < net->limits.conns_count_max ? dx_pool_take(&net->conns) : NULL;
-
-    if (c == NULL)
-        return DX_ERR_MEMORY;
-    dx_err err = dx_io_open(&c->io, net->loop, fd, &io_ops);
-    if (err != DX_OK) {
-        dx_pool_give(&net->conns, c);
-        return err;
-    }
-    c->net = net;
-    c->state = (uint8_t)state;
-    dx_list_init(&c->link);
-    dx_list_append(&net->live, &c->link);
-    dx_timer_init(&c->timer, conn_on_timer);
-    dx_task_init(&c->flush, dx_conn_on_flush);
-    net->conns_count++;
-    *ret = c;
-    return DX_OK;
+    if (net->conns_count >= net->limits.conns_count_max)
+        return NULL;
+    dx_conn *c = dx_pool_take(pool_of(net, is_tls));
+    if (c)
+        c->is_tls = is_tls;
+    return c;
 }
 
 static void conn_use(dx_conn *c, const dx_conn_ops *ops, void *protocol)
@@ -353,16 +379,80 @@ static void conn_use(dx_conn *c, const dx_conn_ops *ops, void *protocol)
     c->protocol = protocol;
 }
 
+/* Puts `c` (taken, also on failure) and `fd` (taken on success) into the loop. */
+static dx_err conn_start(dx_net *net, dx_conn *c, int fd)
+{
+    bool is_tls = c->is_tls;
+    dx_err err = dx_io_open(&c->io, net->loop, fd, is_tls ? &dx_conn_tls_io_ops : &io_ops);
+
+    if (err != DX_OK) {
+        if (is_tls)
+            dx_conn_tls_deinit((dx_conn_tls *)c);
+        dx_pool_give(pool_of(net, is_tls), c);
+        return err;
+    }
+    c->net = net;
+    dx_list_init(&c->link);
+    dx_list_append(&net->live, &c->link);
+    dx_timer_init(&c->timer, conn_on_timer);
+    dx_task_init(&c->flush, dx_conn_on_flush);
+    net->conns_count++;
+    return DX_OK;
+}
+
+static dx_err conn_new(dx_net *net, int fd, dx_conn **ret)
+{
+    dx_conn *c = conn_take(net, false);
+    dx_err err = c ? conn_start(net, c, fd) : DX_ERR_MEMORY;
+
+    if (err == DX_OK)
+        *ret = c;
+    return err;
+}
+
+static dx_err conn_new_tls(dx_net *net, int fd, dx_tls *tls, const char *host, dx_conn **ret)
+{
+    dx_conn *c = conn_take(net, true);
+
+    if (c == NULL)
+        return DX_ERR_MEMORY;
+    c->net = net;
+    dx_err err = dx_conn_tls_init((dx_conn_tls *)c, tls, host);
+    if (err != DX_OK)
+        dx_pool_give(&net->conns_tls, c);
+    else
+        err = conn_start(net, c, fd);
+    if (err == DX_OK)
+        *ret = c;
+    return err;
+}
+
 dx_conn *dx_conn_accept(dx_net *net, int fd, const dx_conn_ops *ops, void *protocol)
 {
     dx_conn *c = NULL;
 
-    if (conn_new(net, fd, DX_CONN_OPEN, &c) != DX_OK) {
+    if (conn_new(net, fd, &c) != DX_OK) {
+        close(fd);
+        return NULL;
+    }
+    dx_socket_tune(fd);
+    c->state = DX_CONN_OPEN;
+    conn_use(c, ops, protocol);
+    dx_io_recv_start(&c->io);
+    return c;
+}
+
+dx_conn *dx_conn_accept_tls(dx_net *net, int fd, dx_tls *tls, const dx_conn_ops *ops, void *protocol)
+{
+    dx_conn *c = NULL;
+
+    if (conn_new_tls(net, fd, tls, NULL, &c) != DX_OK) {
         close(fd);
         return NULL;
     }
     dx_socket_tune(fd);
     conn_use(c, ops, protocol);
+    dx_conn_set_handshake_deadline(c);
     dx_io_recv_start(&c->io);
     return c;
 }
@@ -374,12 +464,29 @@ dx_err dx_conn_connect(dx_net *net, const dx_address *address, const dx_conn_ops
     dx_conn *c = NULL;
     dx_err err = dx_socket_client(address, &fd);
 
-    if (err == DX_OK && (err = conn_new(net, fd, DX_CONN_CONNECTING, &c)) != DX_OK)
+    if (err == DX_OK && (err = conn_new(net, fd, &c)) != DX_OK)
         close(fd);
     if (err != DX_OK)
         return err;
     conn_use(c, ops, protocol);
     dx_io_connect(&c->io, &address->any, address->size);
+    *ret = c;
+    return DX_OK;
+}
+
+dx_err dx_conn_connect_tls(dx_net *net, const dx_tls_target *to, const dx_conn_ops *ops,
+                           void *protocol, dx_conn **ret)
+{
+    int fd = -1;
+    dx_conn *c = NULL;
+    dx_err err = dx_socket_client(to->address, &fd);
+
+    if (err == DX_OK && (err = conn_new_tls(net, fd, to->tls, to->host, &c)) != DX_OK)
+        close(fd);
+    if (err != DX_OK)
+        return err;
+    conn_use(c, ops, protocol);
+    dx_io_connect(&c->io, &to->address->any, to->address->size);
     *ret = c;
     return DX_OK;
 }
@@ -396,7 +503,7 @@ void dx_conn_finish(dx_conn *c)
     if (c->state == DX_CONN_CONNECTING) {
         dx_conn_abort(c, DX_ERR_CLOSED, false);
     } else if (c->state == DX_CONN_OPEN) {
-        conn_enter(c, DX_CONN_FLUSHING);
+        dx_conn_enter(c, DX_CONN_FLUSHING);
         c->protocol_due_ms = 0;
         dx_conn_wake(c);
     }
@@ -406,7 +513,7 @@ void dx_conn_finish(dx_conn *c)
  * lost to a reset (RFC 9112 §9.6). */
 void dx_conn_linger(dx_conn *c)
 {
-    conn_enter(c, DX_CONN_LINGERING);
+    dx_conn_enter(c, DX_CONN_LINGERING);
     dx_io_shutdown(&c->io);
     if (c->is_fin_seen) {
         dx_conn_abort(c, DX_OK, false);
@@ -423,8 +530,9 @@ void dx_conn_abort(dx_conn *c, dx_err why, bool reset)
 {
     if (c->state == DX_CONN_CLOSED)
         return;
-    conn_enter(c, DX_CONN_CLOSED);
-    c->why = why;
+    dx_conn_enter(c, DX_CONN_CLOSED);
+    if (c->why == DX_OK) /* else it is known already, and this is the end of lingering */
+        c->why = why;
     dx_timer_clear(&c->timer);
     dx_task_clear(&c->flush);
     dx_io_close(&c->io, reset);

@@ -1,6 +1,7 @@
-/* One connection: bytes in, bytes out, one timer, an orderly end.
+/* One connection: bytes in, bytes out, one timer, an orderly end; in clear or through TLS, which the
+ * protocol above does not notice.
  * Is:     the output queue and its one write per turn, the bytes a protocol has not consumed yet,
- *         deadlines, lingering close (RFC 9112 §9.6), connecting.
+ *         deadlines, lingering close (RFC 9112 §9.6), connecting, the TLS handshake.
  * Is not: protocols (http, ws: they stand on dx_conn_ops), accepting (listener.h).
  * Memory: an idle connection is one dx_conn of its dx_net's pool and nothing else; chunks exist while
  *         bytes wait to be sent, the kept bytes while a protocol waits for more.
@@ -14,6 +15,7 @@
 #include "base/pool.h"
 #include "loop/loop.h"
 #include "net/address.h"
+#include "net/tls.h"
 
 typedef struct dx_conn dx_conn;
 typedef struct dx_chunk dx_chunk;
@@ -39,7 +41,7 @@ typedef struct dx_conn_ops {
     bool (*pulled)(dx_conn *conn, size_t bytes);
     /* The deadline set by dx_conn_set_deadline has passed. */
     void (*on_deadline)(dx_conn *conn);
-    /* A connection by dx_conn_connect is open. */
+    /* A connection by dx_conn_connect or through TLS is open: the handshake is over. */
     void (*on_open)(dx_conn *conn);
     /* The connection is over and `conn` is freed after this call. DX_OK: it ended as the protocol asked. */
     void (*on_closed)(dx_conn *conn, dx_err why);
@@ -50,26 +52,29 @@ typedef struct dx_net_limits {
     uint32_t write_stalled_ms; /* a peer that takes nothing for so long is reset */
     uint32_t linger_ms;        /* wait for the peer's FIN after ours */
     uint32_t linger_bytes_max; /* discarded meanwhile */
+    uint32_t handshake_ms;     /* for all of a TLS handshake; then the connection is reset */
 } dx_net_limits;
 
 #define DX_NET_LIMITS_DEFAULT                                                                      \
     ((dx_net_limits){.conns_count_max = UINT32_MAX,                                                \
                      .write_stalled_ms = 10000,                                                    \
                      .linger_ms = 2000,                                                            \
-                     .linger_bytes_max = 16777216})
+                     .linger_bytes_max = 16777216,                                                 \
+                     .handshake_ms = 10000})
 
 /* The connections of one loop. */
 typedef struct dx_net {
     dx_loop *loop;
     const dx_log *log;
     dx_net_limits limits;
-    dx_pool conns, chunks;
+    dx_pool conns, conns_tls, chunks;
+    struct dx_net_tls *tls; /* what its TLS connections share; NULL until there is one */
     dx_list live; /* of dx_conn.link */
     size_t conns_count;
 } dx_net;
 
 typedef enum dx_conn_state {
-    DX_CONN_CONNECTING,
+    DX_CONN_CONNECTING, /* or shaking hands */
     DX_CONN_OPEN,
     DX_CONN_FLUSHING,  /* no more input; closes when the queue is empty */
     DX_CONN_LINGERING, /* our FIN is sent; discards until the peer's */
@@ -100,6 +105,7 @@ struct dx_conn {
     bool is_sending, is_blocked, is_room_wanted, is_fin_seen, is_fin_told;
     bool is_pull_cut;  /* a pulled message has left in part: its rest goes before the queue */
     bool is_offer_due; /* the kept bytes are to be offered again */
+    bool is_tls;       /* a dx_conn_tls */
 };
 
 void dx_net_init(dx_net *net, dx_loop *loop, const dx_net_limits *limits, const dx_log *log);
@@ -114,6 +120,27 @@ dx_conn *dx_conn_accept(dx_net *net, int fd, const dx_conn_ops *ops, void *proto
  * Errors: DX_ERR_MEMORY, DX_ERR_FILES, DX_ERR_UNSUPPORTED, DX_ERR_SYSTEM; nothing is called then. */
 DX_MUST_USE dx_err dx_conn_connect(dx_net *net, const dx_address *address, const dx_conn_ops *ops,
                                    void *protocol, dx_conn **ret);
+
+/* The same through TLS: the connection is not open before on_open, which comes when hands are shaken, and
+ * sends nothing before. tls: of a server, borrowed until the connection is closed. */
+dx_conn *dx_conn_accept_tls(dx_net *net, int fd, dx_tls *tls, const dx_conn_ops *ops, void *protocol);
+
+typedef struct dx_tls_target {
+    const dx_address *address;
+    dx_tls *tls;      /* of a client; borrowed until the connection is closed */
+    const char *host; /* whose certificate it has to be: a name or an address, without brackets; copied */
+} dx_tls_target;
+
+/* on_closed with DX_ERR_PROTOCOL if the server cannot be believed or the handshake fails;
+ * dx_conn_why says why. */
+DX_MUST_USE dx_err dx_conn_connect_tls(dx_net *net, const dx_tls_target *to, const dx_conn_ops *ops,
+                                       void *protocol, dx_conn **ret);
+
+/* What ALPN has agreed on (RFC 7301); empty: nothing, or no TLS. A view, good while it is open. */
+dx_bytes dx_conn_alpn(const dx_conn *conn);
+
+/* For on_closed: its error in words, as exactly as is known. Static. */
+const char *dx_conn_why(const dx_conn *conn);
 
 /* Hands the connection to another protocol: it gets the bytes not consumed yet from the current
  * on_bytes on (its return value counts what the old one consumed), and is told of a FIN that came
@@ -142,7 +169,7 @@ bool dx_conn_write_rest(dx_conn *conn, dx_bytes rest);
 /* Bytes queued and not sent, without what can be pulled. */
 static inline size_t dx_conn_queued(const dx_conn *conn)
 {
-    return conn->out_bytes;
+    return conn->out_bytes + (conn->is_tls ? conn->flight_out : 0); /* that is encrypted already */
 }
 
 /* Asks for one on_room call when everything queued has left (at the latest next turn if it has). */

@@ -2,21 +2,20 @@
  * Is:     gathering what is queued and what the protocol lets us pull into one send; short sends.
  * Is not: when the connection ends (conn.c).
  * SPDX-License-Identifier: MIT */
-#include "net/conn_out.h"
+#include "net/conn_tls.h"
 
 #include "base/assert.h"
 
 #include <stdlib.h>
 
 enum {
-    IOV_COUNT_MAX = 64,            /* what dx_io_send takes */
     IOV_HALF_MAX = 40,             /* of them for what goes first, so that the other gets a share */
     SEND_BYTES_MAX = 16 * 1048576, /* in each part of a send: keeps its counters in 32 bits */
 };
 
 /* ---- chunks ----------------------------------------------------------------------------------- */
 
-static void chunk_free(dx_net *net, dx_chunk *chunk)
+void dx_chunk_free(dx_net *net, dx_chunk *chunk)
 {
     if (chunk->is_pooled)
         dx_pool_give(&net->chunks, chunk);
@@ -35,21 +34,27 @@ static void out_append(dx_conn *c, dx_chunk *chunk)
 }
 
 /* A chunk with room for `size` bytes, from the pool if it fits there. */
-static dx_chunk *chunk_new(dx_conn *c, size_t size)
+dx_chunk *dx_chunk_new(dx_net *net, size_t size)
 {
     bool is_pooled = size <= DX_CHUNK_POOLED_BYTES - sizeof(dx_chunk);
-    dx_chunk *chunk =
-        is_pooled ? dx_pool_take_raw(&c->net->chunks) : malloc(sizeof(dx_chunk) + size);
+    dx_chunk *chunk = is_pooled ? dx_pool_take_raw(&net->chunks) : malloc(sizeof(dx_chunk) + size);
 
-    if (chunk == NULL) {
-        dx_conn_abort(c, DX_ERR_MEMORY, true);
+    if (chunk == NULL)
         return NULL;
-    }
     *chunk = (dx_chunk){
         .at = chunk->bytes,
         .room = is_pooled ? DX_CHUNK_POOLED_BYTES - sizeof(dx_chunk) : size,
         .is_pooled = is_pooled,
     };
+    return chunk;
+}
+
+static dx_chunk *chunk_new(dx_conn *c, size_t size)
+{
+    dx_chunk *chunk = dx_chunk_new(c->net, size);
+
+    if (chunk == NULL)
+        dx_conn_abort(c, DX_ERR_MEMORY, true);
     return chunk;
 }
 
@@ -93,7 +98,7 @@ static void out_consume(dx_conn *c, size_t size)
         c->out_first = first->next;
         if (c->out_first == NULL)
             c->out_last = NULL;
-        chunk_free(c->net, first);
+        dx_chunk_free(c->net, first);
     }
 }
 
@@ -102,7 +107,7 @@ void dx_conn_drop_output(dx_conn *c)
     while (c->out_first) {
         dx_chunk *first = c->out_first;
         c->out_first = first->next;
-        chunk_free(c->net, first);
+        dx_chunk_free(c->net, first);
     }
     c->out_last = NULL;
     c->out_bytes = 0;
@@ -190,15 +195,15 @@ static uint32_t pull(dx_conn *c, struct iovec *iov, uint32_t max)
     return c->ops->pull ? c->ops->pull(c, iov, max) : 0;
 }
 
-/* Cuts the entries to SEND_BYTES_MAX; gives how many bytes they have then. */
-static uint32_t iov_cut(struct iovec *iov, uint32_t *count)
+/* Cuts the entries to `max` bytes; gives how many they have then. */
+static uint32_t iov_cut(struct iovec *iov, uint32_t *count, size_t max)
 {
     size_t bytes = 0;
 
     for (uint32_t i = 0; i < *count; i++) {
-        iov[i].iov_len = dx_min_size(iov[i].iov_len, SEND_BYTES_MAX - bytes);
+        iov[i].iov_len = dx_min_size(iov[i].iov_len, max - bytes);
         bytes += iov[i].iov_len;
-        if (bytes == SEND_BYTES_MAX)
+        if (bytes == max)
             *count = i + 1;
     }
     return (uint32_t)bytes;
@@ -213,7 +218,7 @@ static uint32_t gather_out(const dx_conn *c, struct iovec *iov, uint32_t max)
     return count;
 }
 
-static bool can_send(const dx_conn *c)
+bool dx_conn_can_send(const dx_conn *c)
 {
     return !c->is_sending && !c->is_blocked && c->state != DX_CONN_CONNECTING &&
            c->state != DX_CONN_LINGERING && c->state != DX_CONN_CLOSED;
@@ -221,13 +226,16 @@ static bool can_send(const dx_conn *c)
 
 bool dx_conn_write_large(dx_conn *c, dx_bytes head, dx_bytes body)
 {
-    struct iovec iov[IOV_COUNT_MAX];
+    struct iovec iov[DX_CONN_IOV_MAX];
     size_t sent = 0;
 
     /* Only on an open way where nothing goes before it; else it is queued like any other. */
-    if (c->state == DX_CONN_OPEN && can_send(c) && !c->is_pull_cut) {
+    if (c->is_tls) {
+        struct iovec both[2] = {{(void *)head.at, head.size}, {(void *)body.at, body.size}};
+        sent = dx_conn_tls_write(c, both, 2);
+    } else if (c->state == DX_CONN_OPEN && dx_conn_can_send(c) && !c->is_pull_cut) {
         size_t queued = c->out_bytes;
-        uint32_t count = gather_out(c, iov, IOV_COUNT_MAX - 2);
+        uint32_t count = gather_out(c, iov, DX_CONN_IOV_MAX - 2);
         if (iov_bytes(iov, count) == queued) {
             iov[count++] = (struct iovec){(void *)head.at, head.size};
             iov[count++] = (struct iovec){(void *)body.at, body.size};
@@ -252,7 +260,7 @@ static bool is_drained(const dx_conn *c)
 }
 
 /* Before what is queued is gathered, so that what on_room writes leaves with this send. */
-static void tell_room(dx_conn *c)
+void dx_conn_tell_room(dx_conn *c)
 {
     if (!c->is_room_wanted || c->out_first || c->state != DX_CONN_OPEN)
         return;
@@ -261,55 +269,78 @@ static void tell_room(dx_conn *c)
         c->ops->on_room(c);
 }
 
-/* Fills `iov` with all that may leave in one send: what is queued, then what is pulled; but the rest of
- * a pulled message goes before the queue. The second part only follows the first when that is whole. */
-static uint32_t gather(dx_conn *c, struct iovec *iov)
+/* Gathers all that may leave in one send: what is queued, then what is pulled; but the rest of a
+ * pulled message goes before the queue. The second part only follows the first when that is whole. */
+void dx_conn_gather(dx_conn *c, size_t bytes_max, dx_conn_load *load)
 {
+    struct iovec *iov = load->iov;
     uint32_t out = 0, pulled = 0;
 
-    c->flight_out = c->flight_pulled = 0;
+    load->out = load->pulled = 0;
     if (c->is_pull_cut) {
         pulled = pull(c, iov, IOV_HALF_MAX);
-        c->flight_pulled = iov_cut(iov, &pulled);
-        if (c->flight_pulled < SEND_BYTES_MAX)
-            out = gather_out(c, iov + pulled, IOV_COUNT_MAX - pulled);
-        c->flight_out = iov_cut(iov + pulled, &out);
+        load->pulled = iov_cut(iov, &pulled, bytes_max);
+        if (load->pulled < bytes_max)
+            out = gather_out(c, iov + pulled, DX_CONN_IOV_MAX - pulled);
+        load->out = iov_cut(iov + pulled, &out, bytes_max);
     } else {
         out = gather_out(c, iov, IOV_HALF_MAX);
-        c->flight_out = iov_cut(iov, &out);
-        if (c->flight_out == c->out_bytes)
-            pulled = pull(c, iov + out, IOV_COUNT_MAX - out);
-        c->flight_pulled = iov_cut(iov + out, &pulled);
+        load->out = iov_cut(iov, &out, bytes_max);
+        if (load->out == c->out_bytes)
+            pulled = pull(c, iov + out, DX_CONN_IOV_MAX - out);
+        load->pulled = iov_cut(iov + out, &pulled, bytes_max);
     }
-    return out + pulled;
+    load->count = out + pulled;
 }
 
 void dx_conn_flush(dx_conn *c)
 {
-    struct iovec iov[IOV_COUNT_MAX];
+    dx_conn_load load;
 
-    if (!can_send(c))
+    if (c->is_tls) {
+        dx_conn_tls_flush(c);
         return;
-    tell_room(c);
-    if (!can_send(c)) /* on_room has ended it, or flushed */
+    }
+    if (!dx_conn_can_send(c))
         return;
-    uint32_t count = gather(c, iov);
-    if (!can_send(c)) /* so has pull */
+    dx_conn_tell_room(c);
+    if (!dx_conn_can_send(c)) /* on_room has ended it, or flushed */
         return;
-    if (count > 0) {
+    dx_conn_gather(c, SEND_BYTES_MAX, &load);
+    if (!dx_conn_can_send(c)) /* so has pull */
+        return;
+    c->flight_out = load.out;
+    c->flight_pulled = load.pulled;
+    if (load.count > 0) {
         c->is_sending = true;
-        dx_io_send(&c->io, iov, count);
+        dx_io_send(&c->io, load.iov, load.count);
     } else if (c->state == DX_CONN_FLUSHING) {
         dx_conn_linger(c);
     }
+}
+
+/* The first `sent` bytes of a load have left. */
+static void took(dx_conn *c, uint32_t load_out, uint32_t load_pulled, size_t sent)
+{
+    size_t first = dx_min_size(sent, c->is_pull_cut ? load_pulled : load_out);
+    size_t pulled = c->is_pull_cut ? first : sent - first;
+
+    out_consume(c, sent - pulled);
+    if (load_pulled > 0) {
+        c->is_pull_cut = false;
+        c->is_pull_cut = c->ops->pulled(c, pulled);
+    }
+}
+
+void dx_conn_took(dx_conn *c, const dx_conn_load *load, size_t sent)
+{
+    took(c, load->out, load->pulled, sent);
 }
 
 void dx_conn_on_sent(dx_io *io, size_t sent, dx_err err)
 {
     dx_conn *c = DX_CONTAINER(io, dx_conn, io);
     size_t given = (size_t)c->flight_out + c->flight_pulled;
-    size_t first = dx_min_size(sent, c->is_pull_cut ? c->flight_pulled : c->flight_out);
-    size_t pulled = c->is_pull_cut ? first : sent - first, out = sent - pulled;
 
     c->is_sending = false;
     c->is_blocked = err == DX_OK && sent < given; /* before anything is called that may write */
@@ -319,11 +350,7 @@ void dx_conn_on_sent(dx_io *io, size_t sent, dx_err err)
         dx_conn_abort(c, err, false);
         return;
     }
-    out_consume(c, out);
-    if (c->flight_pulled > 0) {
-        c->is_pull_cut = false;
-        c->is_pull_cut = c->ops->pulled(c, pulled);
-    }
+    took(c, c->flight_out, c->flight_pulled, sent);
     if (c->state == DX_CONN_CLOSED)
         return;
     if (sent < given) {

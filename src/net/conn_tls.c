@@ -1,0 +1,733 @@
+/* A connection through TLS: what comes is decrypted in place, what leaves is encrypted when it leaves.
+ * Is:     the handshake, records in and out, close_notify, the alerts of a failure.
+ * Is not: contexts and certificates (tls.c), the queue of what is not encrypted yet (conn_out.c).
+ * Memory: all connections of a loop share one BIO, one record's worth of scratch. OpenSSL is given whole
+ *         records only, so that it keeps no buffer between them.
+ * Source: RFC 8446 §5, §6.1; RFC 5246.
+ * SPDX-License-Identifier: MIT */
+#include "net/conn_tls.h"
+
+#include "base/assert.h"
+#include "net/socket.h"
+#include "net/tls_inner.h"
+
+#include <arpa/inet.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+
+enum {
+    RECORD_HEAD_BYTES = 5,
+    RECORD_BYTES_MAX = 16384,                      /* of plaintext */
+    RECORD_WIRE_BYTES_MAX = RECORD_BYTES_MAX + 2048, /* RFC 5246 §6.2.3; TLS 1.3 allows less */
+    RECORD_MORE_BYTES = 64,                        /* at most, that a record of ours is larger than its content */
+    ENCRYPT_BYTES_MAX = 128 * 1024,                /* at a time, of what is queued and of what is pulled */
+    RECORD_TYPE_FIRST = 20,                        /* change_cipher_spec */
+    RECORD_TYPE_LAST = 23,                         /* application_data */
+    WINDOW_MS = 10000,                             /* in each such window, */
+    MESSAGES_MAX = 100,                            /* so many KeyUpdates and such are taken */
+};
+
+/* What the TLS connections of a loop share. */
+typedef struct dx_net_tls {
+    BIO_METHOD *method;
+    BIO *bio;          /* of all of them: it reads `in` and writes to `to` */
+    dx_bytes in;       /* records not read yet */
+    dx_conn_tls *to;   /* whose turn it is */
+    bool is_out_of_memory;
+    uint8_t scratch[RECORD_BYTES_MAX]; /* where small pieces become one record */
+} dx_net_tls;
+
+static dx_conn_tls *tls_of(dx_conn *c)
+{
+    dx_assert(c->is_tls);
+    return (dx_conn_tls *)c;
+}
+
+/* ---- encrypted bytes -------------------------------------------------------------------------- */
+
+/* Room for `size` bytes behind what is there. */
+static bool reserve(dx_conn_tls *t, size_t size)
+{
+    if (t->last && t->last->room >= size)
+        return true;
+    dx_chunk *chunk = dx_chunk_new(t->conn.net, size);
+    if (chunk == NULL)
+        return false;
+    chunk->next = NULL;
+    if (t->last)
+        t->last->next = chunk;
+    else
+        t->first = chunk;
+    t->last = chunk;
+    return true;
+}
+
+static bool append(dx_conn_tls *t, dx_bytes bytes)
+{
+    if (!reserve(t, bytes.size))
+        return false;
+    dx_chunk *last = t->last;
+    memcpy((uint8_t *)last->at + last->size, bytes.at, bytes.size);
+    last->size += bytes.size;
+    last->room -= bytes.size;
+    t->conn.flight_out += (uint32_t)bytes.size;
+    return true;
+}
+
+static void drop_first(dx_conn_tls *t)
+{
+    dx_chunk *first = t->first;
+
+    t->first = first->next;
+    if (t->first == NULL)
+        t->last = NULL;
+    dx_chunk_free(t->conn.net, first);
+}
+
+static void consume(dx_conn_tls *t, size_t size)
+{
+    dx_assert(size <= t->conn.flight_out);
+    t->conn.flight_out -= (uint32_t)size;
+    while (t->first && (size > 0 || t->first->size == 0)) {
+        size_t part = dx_min_size(size, t->first->size);
+        t->first->at += part;
+        t->first->size -= part;
+        size -= part;
+        if (t->first->size > 0)
+            break;
+        drop_first(t);
+    }
+}
+
+/* ---- the BIO ---------------------------------------------------------------------------------- */
+
+static int bio_read(BIO *bio, char *to, int size)
+{
+    dx_net_tls *n = BIO_get_data(bio);
+    size_t part = dx_min_size((size_t)size, n->in.size);
+
+    BIO_clear_retry_flags(bio);
+    if (part == 0) {
+        BIO_set_retry_read(bio);
+        return -1;
+    }
+    memcpy(to, n->in.at, part);
+    dx_bytes_skip(&n->in, part);
+    return (int)part;
+}
+
+static int bio_write(BIO *bio, const char *from, int size)
+{
+    dx_net_tls *n = BIO_get_data(bio);
+
+    BIO_clear_retry_flags(bio);
+    if (append(n->to, dx_bytes_at(from, (size_t)size)))
+        return size;
+    n->is_out_of_memory = true;
+    return -1;
+}
+
+static long bio_control(BIO *bio, int command, long number, void *pointer)
+{
+    (void)bio, (void)number, (void)pointer;
+    return command == BIO_CTRL_FLUSH;
+}
+
+static void net_tls_free(dx_net_tls *n)
+{
+    if (n == NULL)
+        return;
+    BIO_free(n->bio);
+    BIO_meth_free(n->method);
+    OPENSSL_cleanse(n->scratch, sizeof n->scratch);
+    free(n);
+}
+
+static dx_net_tls *net_tls_new(void)
+{
+    dx_net_tls *n = calloc(1, sizeof *n);
+
+    if (n == NULL)
+        return NULL;
+    n->method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "connection");
+    if (n->method && BIO_meth_set_read(n->method, bio_read) && BIO_meth_set_write(n->method, bio_write) &&
+        BIO_meth_set_ctrl(n->method, bio_control))
+        n->bio = BIO_new(n->method);
+    if (n->bio) {
+        BIO_set_data(n->bio, n);
+        BIO_set_init(n->bio, 1);
+        return n;
+    }
+    net_tls_free(n);
+    ERR_clear_error();
+    return NULL;
+}
+
+void dx_conn_tls_net_deinit(dx_net *net)
+{
+    net_tls_free(net->tls);
+    net->tls = NULL;
+}
+
+/* Every call of OpenSSL for `t` stands between this and leave: the BIO serves `t` then. */
+static dx_net_tls *enter(dx_conn_tls *t, dx_bytes in)
+{
+    dx_net_tls *n = t->conn.net->tls;
+
+    n->to = t;
+    n->in = in;
+    n->is_out_of_memory = false;
+    return n;
+}
+
+/* ---- birth and death -------------------------------------------------------------------------- */
+
+/* Messages of the handshake after it: TLS 1.3 has KeyUpdate, which a peer could send without end. */
+static void on_info(const SSL *ssl, int where, int value)
+{
+    dx_conn_tls *t = SSL_get_app_data(ssl);
+
+    (void)value;
+    if ((where & SSL_CB_LOOP) && t->conn.state != DX_CONN_CONNECTING && t->messages < UINT16_MAX)
+        t->messages++;
+}
+
+static bool is_numeric(const char *host)
+{
+    struct in6_addr ignored;
+
+    return inet_pton(AF_INET, host, &ignored) == 1 || inet_pton(AF_INET6, host, &ignored) == 1;
+}
+
+/* Whose certificate has to come; a name is told to the server, too (RFC 6066 §3: addresses are not). */
+static bool expect(SSL *ssl, const char *host)
+{
+    if (is_numeric(host))
+        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
+}
+
+static bool make(dx_conn_tls *t, dx_net_tls *n, const char *host)
+{
+    t->ssl = SSL_new(t->set->contexts[0]);
+    if (t->ssl == NULL)
+        return false;
+    BIO_up_ref(n->bio);
+    SSL_set_bio(t->ssl, n->bio, n->bio); /* takes one reference for both */
+    SSL_set_app_data(t->ssl, t);
+    SSL_set_info_callback(t->ssl, on_info);
+    if (t->tls->is_client)
+        SSL_set_connect_state(t->ssl);
+    else
+        SSL_set_accept_state(t->ssl);
+    return host == NULL || expect(t->ssl, host);
+}
+
+dx_err dx_conn_tls_init(dx_conn_tls *t, dx_tls *tls, const char *host)
+{
+    dx_net *net = t->conn.net;
+
+    dx_assert(tls->is_client == (host != NULL));
+    if (net->tls == NULL)
+        net->tls = net_tls_new();
+    if (net->tls == NULL)
+        return DX_ERR_MEMORY;
+    t->tls = tls;
+    t->set = dx_tls_set_current(tls);
+    if (make(t, net->tls, host))
+        return DX_OK;
+    dx_conn_tls_deinit(t);
+    ERR_clear_error();
+    return DX_ERR_MEMORY;
+}
+
+void dx_conn_tls_deinit(dx_conn_tls *t)
+{
+    while (t->first)
+        drop_first(t);
+    t->conn.flight_out = 0;
+    dx_buffer_clear(&t->part);
+    SSL_free(t->ssl);
+    t->ssl = NULL;
+    dx_tls_set_unref(t->set);
+    t->set = NULL;
+}
+
+/* ---- failures --------------------------------------------------------------------------------- */
+
+static const char *why_of(dx_conn_tls *t)
+{
+    long verdict = SSL_get_verify_result(t->ssl);
+
+    if (t->tls->is_client && !t->tls->is_insecure && verdict != X509_V_OK)
+        return X509_verify_cert_error_string(verdict);
+    return dx_tls_complaint("TLS failed");
+}
+
+/* OpenSSL gave up: its alert is sent, as far as it can be at once. */
+static void fail(dx_conn_tls *t)
+{
+    dx_conn *c = &t->conn;
+    dx_err err = c->net->tls->is_out_of_memory ? DX_ERR_MEMORY : DX_ERR_PROTOCOL;
+    bool is_first = c->state == DX_CONN_CONNECTING;
+    size_t sent = 0;
+
+    t->why = why_of(t);
+    ERR_clear_error();
+    if (is_first)
+        dx_log_write(c->net->log, DX_LOG_DEBUG, "TLS handshake failed: %s", t->why);
+    if (c->flight_out > 0 && !c->is_sending && !c->is_blocked &&
+        dx_io_send_now(&c->io, &(struct iovec){(void *)t->first->at, t->first->size}, 1, &sent) == DX_OK)
+        consume(t, sent);
+    if (is_first && !t->tls->is_client && !c->is_sending && err == DX_ERR_PROTOCOL) {
+        c->why = err; /* not at once: what the client has sent meanwhile would make a reset of it, and the
+                         alert be lost */
+        c->write_due_ms = 0;
+        dx_conn_linger(c);
+    } else {
+        dx_conn_abort(c, err, false);
+    }
+}
+
+/* A client that speaks no TLS: told so in clear, if it may be somebody who can read. */
+static void dismiss(dx_conn_tls *t)
+{
+    dx_conn *c = &t->conn;
+
+    SSL_free(t->ssl);
+    t->ssl = NULL;
+    if (t->tls->plain_answer.size == 0 || !append(t, t->tls->plain_answer)) {
+        dx_conn_abort(c, DX_ERR_PROTOCOL, true);
+        return;
+    }
+    c->why = DX_ERR_PROTOCOL;
+    c->write_due_ms = 0;
+    dx_conn_drop_output(c); /* that was for a client's eyes behind TLS */
+    dx_conn_enter(c, DX_CONN_OPEN);
+    dx_conn_finish(c);
+}
+
+/* ---- input ------------------------------------------------------------------------------------ */
+
+/* The size of the record that begins at `at`, by its head; 0: there is no record like that. */
+static size_t record_bytes(const uint8_t *at)
+{
+    size_t size = (size_t)at[3] << 8 | at[4];
+    bool is_one = at[0] >= RECORD_TYPE_FIRST && at[0] <= RECORD_TYPE_LAST && size <= RECORD_WIRE_BYTES_MAX;
+    return is_one ? RECORD_HEAD_BYTES + size : 0;
+}
+
+/* How many of these bytes are whole records. All, if they are none: OpenSSL shall say what is wrong. */
+static size_t whole_records(dx_bytes in)
+{
+    size_t at = 0;
+
+    while (in.size - at >= RECORD_HEAD_BYTES) {
+        size_t size = record_bytes(in.at + at);
+        if (size == 0)
+            return in.size;
+        if (in.size - at < size)
+            break;
+        at += size;
+    }
+    return at;
+}
+
+/* How many bytes are missing from a part of a record, as far as it tells; 0: none. */
+static size_t missing_bytes(dx_bytes part)
+{
+    if (part.size < RECORD_HEAD_BYTES)
+        return RECORD_HEAD_BYTES - part.size;
+    size_t size = record_bytes(part.at);
+    return size > part.size ? size - part.size : 0;
+}
+
+typedef enum verdict { GOES_ON, PEER_ENDED, FAILED } verdict;
+
+static verdict judge(dx_conn_tls *t, int result)
+{
+    switch (SSL_get_error(t->ssl, result)) { /* an int */
+    case SSL_ERROR_WANT_READ: return GOES_ON;
+    case SSL_ERROR_ZERO_RETURN: return PEER_ENDED;
+    default: return FAILED;
+    }
+}
+
+static void set_opened(dx_conn_tls *t)
+{
+    dx_tls_set_unref(t->set);
+    t->set = NULL;
+    t->conn.write_due_ms = 0; /* the handshake's deadline */
+    dx_conn_on_open(&t->conn);
+}
+
+/* Shakes hands on; GOES_ON with the state OPEN when that is over. */
+static verdict shake_hands(dx_conn_tls *t)
+{
+    ERR_clear_error(); /* callbacks leave things there; after the handshake nothing does */
+    int result = SSL_do_handshake(t->ssl);
+    return result == 1 ? GOES_ON : judge(t, result);
+}
+
+/* Decrypts all records into `to`, which may be where they lie: what was read is always longer. */
+static verdict decrypt(dx_conn_tls *t, dx_net_tls *n, uint8_t *to, size_t max, size_t *size)
+{
+    *size = 0;
+    while (n->in.size > 0 || SSL_has_pending(t->ssl)) {
+        size_t before = n->in.size;
+        int got = SSL_read(t->ssl, to + *size, (int)(max - *size));
+        if (got > 0)
+            *size += (size_t)got;
+        else if (judge(t, got) != GOES_ON || n->in.size == before)
+            return judge(t, got);
+    }
+    return GOES_ON;
+}
+
+/* More than anybody needs? */
+static bool is_flooded(dx_conn_tls *t)
+{
+    uint32_t now_ms = (uint32_t)dx_conn_now_ms(&t->conn);
+
+    if (t->messages == 0)
+        return false;
+    if (now_ms - t->window_ms >= WINDOW_MS) {
+        t->window_ms = now_ms;
+        t->messages = 1;
+    }
+    return t->messages > MESSAGES_MAX;
+}
+
+static void take_records(dx_conn_tls *t, uint8_t *at, size_t size)
+{
+    dx_conn *c = &t->conn;
+    dx_net_tls *n = enter(t, dx_bytes_at(at, size));
+    verdict v = GOES_ON;
+    size_t plain = 0;
+
+    if (c->state == DX_CONN_CONNECTING) {
+        v = shake_hands(t);
+        if (v == GOES_ON && SSL_is_init_finished(t->ssl)) {
+            dx_bytes rest = n->in;
+            set_opened(t); /* which may encrypt something */
+            if (c->state != DX_CONN_OPEN)
+                return;
+            n = enter(t, rest);
+        }
+    }
+    if (v == GOES_ON && c->state == DX_CONN_OPEN)
+        v = decrypt(t, n, at, size, &plain);
+    if (v == FAILED) {
+        fail(t);
+        return;
+    }
+    if (is_flooded(t)) {
+        t->why = "too many TLS messages beside the data";
+        dx_conn_abort(c, DX_ERR_PROTOCOL, true);
+        return;
+    }
+    if (c->flight_out > 0)
+        dx_conn_wake(c);
+    if (plain > 0)
+        dx_conn_on_input(c, at, plain);
+    if (v == PEER_ENDED && c->state == DX_CONN_CONNECTING)
+        dx_conn_abort(c, DX_ERR_RESET, false);
+    else if (v == PEER_ENDED && c->state != DX_CONN_CLOSED)
+        dx_conn_on_input_end(c);
+}
+
+/* Completes the record that had come in part, if it can; gives how many bytes that took. */
+static size_t complete_part(dx_conn_tls *t, dx_bytes in)
+{
+    size_t used = 0, missing;
+
+    while ((missing = missing_bytes(dx_buffer_view(&t->part))) > 0 && used < in.size) {
+        size_t take = dx_min_size(missing, in.size - used);
+        if (!dx_buffer_append(&t->part, (dx_bytes){in.at + used, take})) {
+            dx_conn_abort(&t->conn, DX_ERR_MEMORY, true);
+            return in.size;
+        }
+        used += take;
+    }
+    if (missing > 0)
+        return used;
+    dx_buffer whole = t->part;
+    t->part = (dx_buffer){0};
+    take_records(t, whole.at, whole.size);
+    dx_buffer_clear(&whole);
+    return used;
+}
+
+static bool is_ending(const dx_conn *c)
+{
+    return c->state != DX_CONN_CONNECTING && c->state != DX_CONN_OPEN;
+}
+
+static void on_recv(dx_io *io, uint8_t *at, size_t size)
+{
+    dx_conn *c = DX_CONTAINER(io, dx_conn, io);
+    dx_conn_tls *t = tls_of(c);
+    size_t used = 0;
+
+    if (is_ending(c)) {
+        dx_conn_discard(c, size);
+        return;
+    }
+    if (c->is_fin_seen) { /* RFC 8446 §6.1: what comes after close_notify is nothing */
+        dx_io_recv_stop(io);
+        return;
+    }
+    if (!t->is_begun && !t->tls->is_client && (at[0] < RECORD_TYPE_FIRST || at[0] > RECORD_TYPE_LAST)) {
+        dismiss(t);
+        return;
+    }
+    t->is_begun = true;
+    if (t->part.size > 0)
+        used = complete_part(t, dx_bytes_at(at, size));
+    if (is_ending(c) || c->is_fin_seen || used == size)
+        return;
+    size_t whole = whole_records(dx_bytes_at(at + used, size - used)), rest = size - used - whole;
+    if (rest > 0 && !dx_buffer_append(&t->part, dx_bytes_at(at + used + whole, rest)))
+        dx_conn_abort(c, DX_ERR_MEMORY, true);
+    else if (whole > 0)
+        take_records(t, at + used, whole);
+}
+
+/* FIN without close_notify before: something may be missing (RFC 8446 §6.1). */
+static void on_recv_end(dx_io *io, dx_err err)
+{
+    dx_conn *c = DX_CONTAINER(io, dx_conn, io);
+    dx_conn_tls *t = tls_of(c);
+
+    if (err != DX_OK) {
+        dx_conn_abort(c, err, false);
+    } else if (c->state == DX_CONN_FLUSHING || c->state == DX_CONN_LINGERING) {
+        dx_conn_on_input_end(c);
+    } else if (!c->is_fin_seen) {
+        t->why = c->state == DX_CONN_OPEN ? "the connection was cut: it ended without a TLS close"
+                                          : "the connection ended during the TLS handshake";
+        dx_conn_abort(c, DX_ERR_RESET, false);
+    }
+}
+
+/* ---- output ----------------------------------------------------------------------------------- */
+
+static size_t wire_bytes(size_t plain)
+{
+    return plain + (plain / RECORD_BYTES_MAX + 1) * RECORD_MORE_BYTES;
+}
+
+static bool encrypt_piece(dx_conn_tls *t, const uint8_t *at, size_t size)
+{
+    return size == 0 || SSL_write(t->ssl, at, (int)size) == (int)size;
+}
+
+/* Whole records from where the bytes lie, small pieces by way of the scratch. */
+static bool encrypt(dx_conn_tls *t, const struct iovec *iov, uint32_t count)
+{
+    dx_net_tls *n = enter(t, (dx_bytes){0});
+    size_t used = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        dx_bytes in = dx_bytes_at(iov[i].iov_base, iov[i].iov_len);
+        if (count == 1) /* nothing to put together */
+            return encrypt_piece(t, in.at, in.size);
+        while (in.size > 0) {
+            size_t part = dx_min_size(in.size, RECORD_BYTES_MAX - used);
+            if (part == RECORD_BYTES_MAX) {
+                part = in.size / RECORD_BYTES_MAX * RECORD_BYTES_MAX;
+                if (!encrypt_piece(t, in.at, part))
+                    return false;
+            } else {
+                memcpy(n->scratch + used, in.at, part);
+                used += part;
+            }
+            dx_bytes_skip(&in, part);
+            if (used == RECORD_BYTES_MAX) {
+                if (!encrypt_piece(t, n->scratch, used))
+                    return false;
+                used = 0;
+            }
+        }
+    }
+    return encrypt_piece(t, n->scratch, used);
+}
+
+static void encrypt_failed(dx_conn_tls *t)
+{
+    dx_err err = t->conn.net->tls->is_out_of_memory ? DX_ERR_MEMORY : DX_ERR_PROTOCOL;
+
+    t->why = dx_tls_complaint(dx_err_text(err));
+    dx_conn_abort(&t->conn, err, true);
+}
+
+static size_t iov_bytes(const struct iovec *iov, uint32_t count)
+{
+    size_t bytes = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        bytes += iov[i].iov_len;
+    return bytes;
+}
+
+/* What is queued and pulled becomes records: it counts as sent. */
+static void encrypt_load(dx_conn_tls *t)
+{
+    dx_conn *c = &t->conn;
+    dx_conn_load load;
+
+    if (t->ssl == NULL)
+        return;
+    dx_conn_gather(c, ENCRYPT_BYTES_MAX, &load);
+    if (load.count == 0 || !dx_conn_can_send(c))
+        return;
+    size_t size = (size_t)load.out + load.pulled;
+    if (!reserve(t, wire_bytes(size)))
+        dx_conn_abort(c, DX_ERR_MEMORY, true);
+    else if (!encrypt(t, load.iov, load.count))
+        encrypt_failed(t);
+    else
+        dx_conn_took(c, &load, size);
+}
+
+static void notify_end(dx_conn_tls *t)
+{
+    if (t->is_notified || t->ssl == NULL)
+        return;
+    t->is_notified = true;
+    enter(t, (dx_bytes){0});
+    SSL_shutdown(t->ssl); /* 0: ours is made, the peer's has not come */
+    ERR_clear_error();
+}
+
+static void send_records(dx_conn_tls *t)
+{
+    struct iovec iov[DX_CONN_IOV_MAX];
+    uint32_t count = 0;
+
+    t->sending = 0;
+    for (dx_chunk *chunk = t->first; chunk && count < DX_CONN_IOV_MAX; chunk = chunk->next) {
+        iov[count++] = (struct iovec){(void *)chunk->at, chunk->size};
+        t->sending += (uint32_t)chunk->size;
+    }
+    t->conn.is_sending = true;
+    dx_io_send(&t->conn.io, iov, count);
+}
+
+static bool is_way_free(const dx_conn *c)
+{
+    return !c->is_sending && !c->is_blocked && c->state != DX_CONN_LINGERING &&
+           c->state != DX_CONN_CLOSED;
+}
+
+void dx_conn_tls_flush(dx_conn *c)
+{
+    dx_conn_tls *t = tls_of(c);
+
+    if (!is_way_free(c))
+        return;
+    if (c->flight_out == 0 && dx_conn_can_send(c)) {
+        dx_conn_tell_room(c);
+        if (dx_conn_can_send(c))
+            encrypt_load(t);
+        if (!is_way_free(c))
+            return;
+        if (c->flight_out == 0 && c->state == DX_CONN_FLUSHING && c->out_bytes == 0)
+            notify_end(t);
+    }
+    if (c->flight_out > 0)
+        send_records(t);
+    else if (c->state == DX_CONN_FLUSHING)
+        dx_conn_linger(c);
+}
+
+size_t dx_conn_tls_write(dx_conn *c, const struct iovec *iov, uint32_t count)
+{
+    dx_conn_tls *t = tls_of(c);
+    size_t size = iov_bytes(iov, count);
+
+    if (c->state != DX_CONN_OPEN || c->out_first || c->is_pull_cut || t->ssl == NULL ||
+        c->flight_out + size > ENCRYPT_BYTES_MAX)
+        return 0;
+    if (!reserve(t, wire_bytes(size))) {
+        dx_conn_abort(c, DX_ERR_MEMORY, true);
+        return 0;
+    }
+    if (!encrypt(t, iov, count))
+        encrypt_failed(t);
+    dx_conn_wake(c);
+    return size;
+}
+
+static void on_sent(dx_io *io, size_t sent, dx_err err)
+{
+    dx_conn *c = DX_CONTAINER(io, dx_conn, io);
+    dx_conn_tls *t = tls_of(c);
+
+    c->is_sending = false;
+    c->is_blocked = err == DX_OK && sent < t->sending;
+    if (c->state == DX_CONN_CLOSED)
+        return;
+    if (err != DX_OK) {
+        dx_conn_abort(c, err, false);
+        return;
+    }
+    consume(t, sent);
+    if (c->is_blocked) {
+        if (sent > 0 || c->write_due_ms == 0)
+            dx_conn_write_progress(c, true);
+        return;
+    }
+    if (c->write_due_ms)
+        dx_conn_write_progress(c, false);
+    if (c->flight_out > 0 || c->out_first || c->is_room_wanted || c->state == DX_CONN_FLUSHING || c->pauses)
+        dx_conn_wake(c);
+}
+
+/* ---- beginnings ------------------------------------------------------------------------------- */
+
+static void on_connect(dx_io *io, dx_err err)
+{
+    dx_conn *c = DX_CONTAINER(io, dx_conn, io);
+    dx_conn_tls *t = tls_of(c);
+
+    if (err != DX_OK) {
+        dx_conn_abort(c, err, false);
+        return;
+    }
+    dx_socket_tune(io->fd);
+    dx_conn_set_handshake_deadline(c);
+    dx_io_recv_start(io);
+    enter(t, (dx_bytes){0});
+    if (shake_hands(t) == FAILED)
+        fail(t);
+    else
+        dx_conn_wake(c);
+}
+
+const dx_io_ops dx_conn_tls_io_ops = {
+    .on_recv = on_recv,
+    .on_recv_end = on_recv_end,
+    .on_sent = on_sent,
+    .on_writable = dx_conn_on_writable,
+    .on_connect = on_connect,
+    .on_closed = dx_conn_on_io_closed,
+};
+
+dx_bytes dx_conn_alpn(const dx_conn *c)
+{
+    const uint8_t *at = NULL;
+    unsigned size = 0;
+
+    if (c->is_tls && ((const dx_conn_tls *)c)->ssl)
+        SSL_get0_alpn_selected(((const dx_conn_tls *)c)->ssl, &at, &size);
+    return dx_bytes_at(at, size);
+}
+
+const char *dx_conn_why(const dx_conn *c)
+{
+    const char *why = c->is_tls ? ((const dx_conn_tls *)c)->why : NULL;
+    return why ? why : dx_err_text(c->why);
+}
