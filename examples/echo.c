@@ -1,5 +1,6 @@
 /* Echoes WebSocket messages on every path, and answers every HTTP request with 200.
  * Usage: echo [--listen ADDR] [--message-max BYTES] [--no-deflate] [--loop NAME] [--workers N]
+ *             [--tls-cert FILE --tls-key FILE]
  * SPDX-License-Identifier: MIT */
 #include <duplex/duplex.h>
 
@@ -21,7 +22,8 @@ static void on_request(dx_exchange *x, void *context)
 
 int main(int argc, char **argv)
 {
-    dx_server_options options = {.listen = "127.0.0.1:9001"};
+    dx_tls_files files = {0};
+    dx_server_options options = {.listen = "127.0.0.1:9001", .tls = &files};
 
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
@@ -33,6 +35,10 @@ int main(int argc, char **argv)
             options.loop = value, i++;
         else if (strcmp(argv[i], "--message-max") == 0)
             options.message_bytes_max = (uint32_t)strtoul(value, NULL, 10), i++;
+        else if (strcmp(argv[i], "--tls-cert") == 0)
+            files.cert = value, options.tls_count = 1, i++;
+        else if (strcmp(argv[i], "--tls-key") == 0)
+            files.key = value, options.tls_count = 1, i++;
         else if (strcmp(argv[i], "--workers") == 0)
             options.workers = (uint32_t)strtoul(value, NULL, 10), i++;
         else

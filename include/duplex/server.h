@@ -16,11 +16,18 @@ extern "C" {
 
 typedef struct dx_server dx_server;
 
+/* PEM files: a certificate, behind it those that lead to its authority; and its private key. */
+typedef struct dx_tls_files {
+    const char *cert, *key;
+} dx_tls_files;
+
 /* Everything may be left zero. */
 typedef struct dx_server_options {
     const char *listen;         /* addresses, separated by blanks; NULL: "127.0.0.1:4437". Forms: HOST:PORT,
                                    [IPV6]:PORT, mptcp:HOST:PORT, sctp:HOST:PORT, unix:/PATH, unix:@NAME;
-                                   port 0: the kernel chooses, the log tells */
+                                   port 0: the kernel chooses, the log tells. With http:// or https:// in
+                                   front: in clear or through TLS; else TLS if there is a certificate, but
+                                   for unix sockets */
     const char *loop;           /* "auto" (default), "epoll" or "io_uring" */
     const char *log_level;      /* "error", "warn", "info" (default) or "debug"; lines go to stderr */
     uint32_t workers;           /* 1 to 256; 0: one per core */
@@ -37,6 +44,13 @@ typedef struct dx_server_options {
                                  by blanks: https://HOST[:PORT]; NULL: "*", all */
     const char *data; /* the directory for streams that are kept on disk, made if missing; NULL: there is none,
                          such streams are kept in memory */
+    /* Certificates for TLS 1.2 and 1.3, at most 64: a client gets the first that is for the name it asks for,
+     * else the first of all. */
+    const dx_tls_files *tls;
+    size_t tls_count;
+    /* A directory where a certificate for localhost and its authority are made, and kept for the next time;
+     * for development only. The log says how to trust it. NULL: none. */
+    const char *tls_dev;
 } dx_server_options;
 
 /* Makes a server, given to the caller. options: borrowed; NULL for all defaults. What is wrong with them
@@ -77,6 +91,12 @@ DX_API int dx_server_run(dx_server *server);
 /* Takes no new connections, closes WebSockets with 1001, lets requests under way finish, and stops: at
  * the latest after `timeout_ms`. Any thread. */
 DX_API void dx_server_drain(dx_server *server, uint32_t timeout_ms);
+
+/* Reads the certificates and keys again: new connections get them, old ones keep theirs. What cannot be
+ * read changes nothing; the log says what is wrong. Without TLS nothing happens. Any thread; not in signal
+ * handlers. While the server runs.
+ * Errors: DX_ERR_NOT_FOUND, DX_ERR_DENIED, DX_ERR_NAME (a file that is not what it should be), DX_ERR_MEMORY. */
+DX_API dx_err dx_server_reload(dx_server *server);
 
 /* Stops now. Any thread; safe in signal handlers. */
 DX_API void dx_server_stop(dx_server *server);

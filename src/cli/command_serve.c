@@ -73,11 +73,19 @@ static void on_signal(void *context, unsigned count)
         dx_server_stop(to->server);
 }
 
+static void on_hangup(void *context)
+{
+    const serving *to = context;
+    dx_err ignored = dx_server_reload(to->server); /* the log says what is wrong, and it serves on */
+
+    (void)ignored;
+}
+
 static int serve(serving *to)
 {
-    dx_cli_signals signals = {.on_signal = on_signal, .context = to};
+    dx_cli_signals signals = {.on_signal = on_signal, .on_hangup = on_hangup, .context = to};
 
-    dx_cli_signals_block(); /* the workers inherit it; waited for once there is something to stop */
+    dx_cli_signals_block(&signals); /* the workers inherit it; waited for once there is something to stop */
     dx_err err = dx_server_start(to->server); /* the log says what is wrong */
     if (err == DX_ERR_ADDRESS || err == DX_ERR_NAME || err == DX_ERR_TOO_LARGE)
         return DX_EXIT_CONFIG;
@@ -110,13 +118,37 @@ static char *join(const dx_cli_texts *texts)
     return text;
 }
 
+/* Where the development certificate is kept; NULL when memory is out. */
+static char *dev_directory(void)
+{
+    const char *state = getenv("XDG_STATE_HOME");
+    char *path = NULL;
+
+    if (state && state[0] == '/')
+        return asprintf(&path, "%s/duplex", state) < 0 ? NULL : path;
+    return strdup("duplex-tls");
+}
+
+/* Those without a key have none: the server says what is missing. */
+static size_t tls_files(const dx_settings *s, dx_tls_files *ret)
+{
+    size_t count = s->tls_cert.count > s->tls_key.count ? s->tls_cert.count : s->tls_key.count;
+
+    for (size_t i = 0; i < count; i++)
+        ret[i] = (dx_tls_files){i < s->tls_cert.count ? s->tls_cert.at[i] : NULL,
+                                i < s->tls_key.count ? s->tls_key.at[i] : NULL};
+    return count;
+}
+
 static dx_server *server_new(const dx_settings *s)
 {
+    dx_tls_files files[DX_CLI_TEXTS_MAX];
+    char *dev = s->tls ? dev_directory() : NULL;
     char *listen = join(&s->listen), *trusted_from = join(&s->trusted_from),
          *origins = join(&s->origins);
     dx_server *server = NULL;
 
-    if (listen && trusted_from && origins)
+    if (listen && trusted_from && origins && (dev || !s->tls))
         server = dx_server_new(&(dx_server_options){
             .listen = listen,
             .loop = s->loop,
@@ -131,7 +163,11 @@ static dx_server *server_new(const dx_settings *s)
             .trusted_from = trusted_from,
             .origins = origins,
             .data = s->memory ? NULL : s->data,
+            .tls = files,
+            .tls_count = tls_files(s, files),
+            .tls_dev = dev,
         });
+    free(dev);
     free(listen);
     free(trusted_from);
     free(origins);

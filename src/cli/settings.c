@@ -4,8 +4,8 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
-#include "net/address.h"
 #include "serve/access.h"
+#include "serve/listen.h"
 #include "serve/server.h"
 
 #include <stdio.h>
@@ -22,10 +22,10 @@
 
 static bool is_address(const char *text)
 {
-    dx_address ignored;
+    dx_listen ignored;
 
     return strchr(text, ' ') == NULL && strlen(text) < DX_ADDRESS_TEXT_BYTES &&
-           dx_address_parse(dx_bytes_of(text), &ignored) == DX_OK;
+           dx_listen_read(dx_bytes_of(text), &ignored) == DX_OK;
 }
 
 static bool is_network(const char *text)
@@ -62,6 +62,7 @@ static bool is_type(const char *text)
 /* ---- the server ------------------------------------------------------------------------------- */
 
 static const char *const loops[] = {"auto", "epoll", "io_uring", NULL};
+static const char *const tls_modes[] = {"dev", NULL};
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
 
 const dx_cli_option dx_settings_options[DX_SETTINGS_COUNT] = {
@@ -75,11 +76,35 @@ const dx_cli_option dx_settings_options[DX_SETTINGS_COUNT] = {
      .value = "ADDR",
      .help = "where to listen (default 127.0.0.1:4437); again for more. HOST:PORT,\n"
              "[IPV6]:PORT, *:PORT, unix:/PATH, unix:@NAME, mptcp:HOST:PORT,\n"
-             "sctp:HOST:PORT; port 0: any free one",
+             "sctp:HOST:PORT; port 0: any free one. http:// in front: in clear;\n"
+             "https://: through TLS, as all but unix sockets if there is a certificate",
      .kind = DX_CLI_TEXTS,
      .at = offsetof(dx_settings, listen),
      .is_good = is_address,
-     .allowed = DX_ADDRESS_FORMS ", without blanks"},
+     .allowed = DX_LISTEN_FORMS ", without blanks"},
+    {.name = "tls-cert",
+     .value = "FILE",
+     .help = "a certificate and those that lead to its authority (PEM), for TLS; again\n"
+             "for other names. SIGHUP reads the files again",
+     .kind = DX_CLI_TEXTS,
+     .at = offsetof(dx_settings, tls_cert),
+     .allowed = "a file",
+     .otherwise = "none: no TLS"},
+    {.name = "tls-key",
+     .value = "FILE",
+     .help = "its private key (PEM); one for each certificate, in the same order",
+     .kind = DX_CLI_TEXTS,
+     .at = offsetof(dx_settings, tls_key),
+     .allowed = "a file",
+     .otherwise = "none"},
+    {.name = "tls",
+     .value = "dev",
+     .help = "makes a certificate for localhost and says how to trust it; for\n"
+             "development only. Kept in $XDG_STATE_HOME/duplex, else ./duplex-tls",
+     .kind = DX_CLI_TEXT,
+     .at = offsetof(dx_settings, tls),
+     .choices = tls_modes,
+     .otherwise = "none"},
     {.name = "workers",
      .value = "N",
      .help = "how many threads serve, 1 to 256 (default auto: one per core)",

@@ -1,4 +1,4 @@
-/* SIGINT and SIGTERM as calls.
+/* Signals as calls.
  * SPDX-License-Identifier: MIT */
 #include "cli/signals.h"
 
@@ -12,12 +12,16 @@ static void *wait_for_signals(void *context)
     int got;
 
     while (!atomic_load(&s->is_over))
-        if (sigwait(&s->set, &got) == 0 && got != SIGNAL_OVER)
+        if (sigwait(&s->set, &got) != 0 || got == SIGNAL_OVER)
+            continue;
+        else if (got == SIGHUP)
+            s->on_hangup(s->context);
+        else
             s->on_signal(s->context, ++count);
     return NULL;
 }
 
-static sigset_t all_signals(void)
+static sigset_t all_signals(const dx_cli_signals *s)
 {
     sigset_t set;
 
@@ -25,21 +29,23 @@ static sigset_t all_signals(void)
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGNAL_OVER);
+    if (s->on_hangup)
+        sigaddset(&set, SIGHUP);
     return set;
 }
 
-void dx_cli_signals_block(void)
+void dx_cli_signals_block(const dx_cli_signals *s)
 {
-    sigset_t set = all_signals();
+    sigset_t set = all_signals(s);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
 dx_err dx_cli_signals_start(dx_cli_signals *s)
 {
-    dx_cli_signals_block();
+    dx_cli_signals_block(s);
     signal(SIGPIPE, SIG_IGN);
     atomic_init(&s->is_over, false);
-    s->set = all_signals();
+    s->set = all_signals(s);
     return pthread_create(&s->thread, NULL, wait_for_signals, s) == 0 ? DX_OK : DX_ERR_SYSTEM;
 }
 

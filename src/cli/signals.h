@@ -1,4 +1,4 @@
-/* SIGINT and SIGTERM as calls on a thread of their own: no code runs inside a signal handler.
+/* SIGINT and SIGTERM, perhaps SIGHUP, as calls on a thread of their own: no code runs inside a signal handler.
  * Is:     blocking the signals, waiting for them, ending that.
  * Is not: what they mean (command_serve.c, command_sub.c).
  * Memory: one struct of the caller's, and a thread.
@@ -15,14 +15,16 @@
 
 typedef struct dx_cli_signals {
     void (*on_signal)(void *context, unsigned count); /* count: 1 for the first, … */
+    void (*on_hangup)(void *context);                 /* SIGHUP; NULL: as without us */
     void *context;
     pthread_t thread;
     sigset_t set;
     atomic_bool is_over;
 } dx_cli_signals;
 
-/* Blocks the signals in this thread and all that it starts later: they are kept until somebody waits. */
-void dx_cli_signals_block(void);
+/* Blocks the signals in this thread and all that it starts later: they are kept until somebody waits. Of
+ * `signals` only what it wants to be called for is looked at. */
+void dx_cli_signals_block(const dx_cli_signals *signals);
 
 /* Blocks the signals, if that was not done, and begins to wait for them. SIGPIPE is ignored from here
  * on. on_signal and context must be set.

@@ -473,7 +473,20 @@ bool dx_http1_is(const dx_conn *conn)
     return conn->ops == &conn_ops;
 }
 
-void dx_http1_accept(dx_http *http, int fd)
+#define NOT_TLS_BODY                                                                               \
+    "{\"title\":\"Bad Request\",\"status\":400,\"detail\":\"This port speaks HTTPS: use https:// or "   \
+    "wss:// in the URL.\"}"
+
+const dx_bytes dx_http1_not_tls = {
+    (const uint8_t *)"HTTP/1.1 400 Bad Request\r\n"
+                     "Content-Type: application/problem+json\r\n"
+                     "Connection: close\r\n\r\n" NOT_TLS_BODY "\n",
+    sizeof "HTTP/1.1 400 Bad Request\r\n"
+           "Content-Type: application/problem+json\r\n"
+           "Connection: close\r\n\r\n" NOT_TLS_BODY "\n" -
+        1};
+
+void dx_http1_accept(dx_http *http, int fd, dx_tls *tls)
 {
     dx_http1 *h = dx_pool_take(&http->conns);
 
@@ -483,7 +496,8 @@ void dx_http1_accept(dx_http *http, int fd)
     }
     *h = (dx_http1){.http = http, .state = H1_IDLE};
     dx_http_reader_init(&h->reader, &http->config.head);
-    h->conn = dx_conn_accept(http->net, fd, &conn_ops, h);
+    h->conn = tls ? dx_conn_accept_tls(http->net, fd, tls, &conn_ops, h)
+                  : dx_conn_accept(http->net, fd, &conn_ops, h);
     if (h->conn == NULL)
         dx_pool_give(&http->conns, h);
     else

@@ -54,8 +54,12 @@ DX_MUST_USE dx_err dx_http_init(dx_http *http, dx_net *net, const dx_router *rou
 /* All connections must be gone. */
 void dx_http_deinit(dx_http *http);
 
-/* Serves the accepted descriptor `fd` (taken). */
-void dx_http1_accept(dx_http *http, int fd);
+/* Serves the accepted descriptor `fd` (taken). tls: NULL for none; borrowed until the connection is closed. */
+void dx_http1_accept(dx_http *http, int fd, dx_tls *tls);
+
+/* Its name for ALPN (RFC 7301 §6), and what a client gets that speaks HTTP where TLS is spoken. */
+#define DX_HTTP1_ALPN "http/1.1"
+extern const dx_bytes dx_http1_not_tls;
 
 /* The current date as an HTTP field value, read at most every half second. */
 dx_bytes dx_http_now(dx_http *http);

@@ -38,7 +38,7 @@ int served_connect(served *s)
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0)
         dx_unreachable("no socket pair");
-    dx_http1_accept(&s->http, ends[0]);
+    dx_http1_accept(&s->http, ends[0], NULL);
     return ends[1];
 }
 

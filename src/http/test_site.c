@@ -157,7 +157,7 @@ static void connect_with(site *s, peer *p, void (*make)(int ret[2]))
 
     make(fds);
     peer_open(p, fds[1]);
-    dx_http1_accept(&s->http, fds[0]);
+    dx_http1_accept(&s->http, fds[0], NULL);
 }
 
 void site_connect(site *s, peer *p)

@@ -56,7 +56,7 @@ dx_server *dx_server_new(const dx_server_options *options)
     s->ws_config.message_bytes_max =
         s->options.message_bytes_max ? s->options.message_bytes_max : MESSAGE_BYTES_MAX;
     if (s->listen && s->loop_name && s->log_level && s->subject_header && s->trusted_from &&
-        s->origins && s->data)
+        s->origins && s->data && dx_server_copy_tls(s))
         return s;
     dx_server_free(s);
     return NULL;
@@ -64,7 +64,7 @@ dx_server *dx_server_new(const dx_server_options *options)
 
 static void close_fds(dx_server *s)
 {
-    for (size_t i = 0; s->fds && i < s->addresses_count * s->workers_count; i++)
+    for (size_t i = 0; s->fds && i < s->listens_count * s->workers_count; i++)
         if (s->fds[i] >= 0)
             close(s->fds[i]);
     free(s->fds);
@@ -83,10 +83,12 @@ static void undo_start(dx_server *s)
         dx_worker_deinit(&s->worker[i]);
     close_fds(s);
     free(s->worker);
+    dx_tls_free(s->tls);
+    s->tls = NULL;
     s->workers = NULL;
     s->streams = NULL;
     s->worker = NULL;
-    s->addresses_count = 0;
+    s->listens_count = 0;
 }
 
 void dx_server_free(dx_server *s)
@@ -110,6 +112,7 @@ void dx_server_free(dx_server *s)
     free(s->trusted_from);
     free(s->origins);
     free(s->data);
+    dx_server_forget_tls(s);
     free(s);
 }
 
@@ -260,14 +263,14 @@ static dx_err read_addresses(dx_server *s)
         snprintf(copy, sizeof copy, "--listen %.*s", DX_FORMAT(text));
         if (text.size == 0)
             continue;
-        if (s->addresses_count == DX_LISTEN_MAX)
+        if (s->listens_count == DX_LISTEN_MAX)
             return fail(s, DX_ERR_TOO_LARGE, copy, "16 addresses");
-        dx_err err = dx_address_parse(text, &s->addresses[s->addresses_count]);
+        dx_err err = dx_listen_read(text, &s->listens[s->listens_count]);
         if (err != DX_OK)
-            return fail(s, err, copy, DX_ADDRESS_FORMS);
-        s->addresses_count++;
+            return fail(s, err, copy, DX_LISTEN_FORMS);
+        s->listens_count++;
     }
-    return s->addresses_count ? DX_OK : fail(s, DX_ERR_ADDRESS, "--listen", DX_ADDRESS_FORMS);
+    return s->listens_count ? DX_OK : fail(s, DX_ERR_ADDRESS, "--listen", DX_LISTEN_FORMS);
 }
 
 static dx_err read_access(dx_server *s)
@@ -301,22 +304,25 @@ static dx_err read_options(dx_server *s)
     return err == DX_OK ? read_addresses(s) : err;
 }
 
-static void log_address(const dx_server *s, const dx_address *address)
+static void log_address(const dx_server *s, const dx_listen *listen)
 {
     char text[DX_ADDRESS_TEXT_BYTES];
+    bool is_tls = dx_listen_is_tls(listen, s->tls != NULL);
+    bool is_plain_tcp = !is_tls && listen->address.transport == DX_TCP;
 
-    dx_address_format(address, text);
-    if (address->transport == DX_TCP)
-        dx_log_write(&s->log, DX_LOG_INFO, "listening on http://%s", text);
-    else
-        dx_log_write(&s->log, DX_LOG_INFO, "listening on %s", text);
+    dx_address_format(&listen->address, text);
+    dx_log_write(&s->log, DX_LOG_INFO, "listening on %s%s",
+                 is_tls         ? "https://"
+                 : is_plain_tcp ? "http://"
+                                : "",
+                 text);
 }
 
 /* The sockets of a process that was killed may outlive it by a moment: the kernel takes an io_uring apart
  * after the process is gone. A server that is started again at once waits for that. */
 static dx_err listen_soon(dx_server *s, size_t index)
 {
-    dx_address *address = &s->addresses[index];
+    dx_address *address = &s->listens[index].address;
     int *fds = &s->fds[index * s->workers_count];
     dx_err err = dx_socket_listen(address, s->workers_count, fds);
 
@@ -329,14 +335,14 @@ static dx_err listen_soon(dx_server *s, size_t index)
 
 static dx_err open_sockets(dx_server *s)
 {
-    s->fds = malloc(s->addresses_count * s->workers_count * sizeof *s->fds);
+    s->fds = malloc(s->listens_count * s->workers_count * sizeof *s->fds);
     if (s->fds == NULL)
         return DX_ERR_MEMORY;
-    for (size_t i = 0; i < s->addresses_count * s->workers_count; i++)
+    for (size_t i = 0; i < s->listens_count * s->workers_count; i++)
         s->fds[i] = -1;
-    for (size_t i = 0; i < s->addresses_count; i++) {
+    for (size_t i = 0; i < s->listens_count; i++) {
         char text[DX_ADDRESS_TEXT_BYTES];
-        dx_address_format(&s->addresses[i], text);
+        dx_address_format(&s->listens[i].address, text);
         dx_err err = listen_soon(s, i);
         if (err != DX_OK)
             return fail(s, err, text, NULL);
@@ -378,6 +384,8 @@ dx_err dx_server_start(dx_server *s)
     dx_assert(s->workers == NULL);
     dx_err err = read_options(s);
     if (err == DX_OK)
+        err = dx_server_start_tls(s);
+    if (err == DX_OK)
         err = open_sockets(s);
     if (err == DX_OK)
         err = open_store(s);
@@ -389,8 +397,8 @@ dx_err dx_server_start(dx_server *s)
     }
     dx_log_write(&s->log, DX_LOG_INFO, "duplex %s: %u worker%s, loop %s", dx_version(), s->workers_count,
                  s->workers_count == 1 ? "" : "s", dx_loop_name(dx_workers_loop(s->workers, 0)));
-    for (size_t i = 0; i < s->addresses_count; i++)
-        log_address(s, &s->addresses[i]);
+    for (size_t i = 0; i < s->listens_count; i++)
+        log_address(s, &s->listens[i]);
     return DX_OK;
 }
 
@@ -402,9 +410,9 @@ void dx_server_wait(dx_server *s)
     atomic_store(&s->is_stopped, true);
     s->is_joined = true;
     close_fds(s);
-    for (size_t i = 0; i < s->addresses_count; i++)
-        if (s->addresses[i].transport == DX_UNIX && s->addresses[i].local.sun_path[0] != '\0')
-            unlink(s->addresses[i].local.sun_path);
+    for (size_t i = 0; i < s->listens_count; i++)
+        if (s->listens[i].address.transport == DX_UNIX && s->listens[i].address.local.sun_path[0] != '\0')
+            unlink(s->listens[i].address.local.sun_path);
 }
 
 static bool is_config_error(dx_err err)
@@ -441,7 +449,7 @@ void dx_server_stop(dx_server *s)
 
 uint16_t dx_server_port(const dx_server *s)
 {
-    return s->addresses_count ? dx_address_port(&s->addresses[0]) : 0;
+    return s->listens_count ? dx_address_port(&s->listens[0].address) : 0;
 }
 
 const char *dx_version(void)

@@ -12,6 +12,7 @@
 #include "loop/workers.h"
 #include "net/listener.h"
 #include "serve/access.h"
+#include "serve/listen.h"
 #include "stream/hub.h"
 #include "ws/server.h"
 
@@ -55,8 +56,12 @@ struct dx_server {
     dx_ws_config ws_config; /* of all endpoints */
     dx_http_config http_config;
     dx_list owned;          /* of dx_server_owned.link */
-    dx_address addresses[DX_LISTEN_MAX];
-    size_t addresses_count;
+    dx_listen listens[DX_LISTEN_MAX];
+    size_t listens_count;
+    dx_tls_pair *pairs; /* as configured: pairs_count of them, copies */
+    size_t pairs_count;
+    char *tls_dev;      /* the directory of the development certificate; NULL: none */
+    dx_tls *tls;        /* what these are once it has started; NULL: no TLS */
     int *fds; /* [address][worker], -1 once a worker has taken it */
     uint32_t workers_count;
     dx_worker *worker;   /* workers_count of them */
@@ -89,6 +94,11 @@ size_t dx_door_append_bytes(void);
 /* Closes a session because the server goes away; one of duplex.v1 is told when to come back. Any other
  * session is closed, too. */
 void dx_door_websocket_drain(dx_ws *ws);
+
+/* server_tls.c */
+DX_MUST_USE bool dx_server_copy_tls(dx_server *server);
+void dx_server_forget_tls(dx_server *server);
+dx_err dx_server_start_tls(dx_server *server);
 
 /* worker.c, for server.c */
 dx_err dx_worker_start(dx_loop *loop, uint32_t index, void *server);

@@ -16,14 +16,16 @@ dx_worker *dx_worker_of(const dx_exchange *x)
 static void on_accept(dx_listener *listener, int fd)
 {
     dx_worker *w = listener->owner;
-    dx_http1_accept(&w->http, fd);
+    size_t index = (size_t)(listener - w->listeners);
+    bool is_tls = dx_listen_is_tls(&w->server->listens[index], w->server->tls != NULL);
+    dx_http1_accept(&w->http, fd, is_tls ? w->server->tls : NULL);
 }
 
 static dx_err open_listeners(dx_worker *w)
 {
     dx_server *s = w->server;
 
-    for (size_t i = 0; i < s->addresses_count; i++) {
+    for (size_t i = 0; i < s->listens_count; i++) {
         int *fd = &s->fds[i * s->workers_count + w->index];
         dx_listener *l = &w->listeners[i];
         l->on_accept = on_accept;

@@ -384,7 +384,7 @@ static void desk_init(bool is_deflate)
     dx_assert(err == DX_OK);
     socket_pair(fds);
     peer_open(&d.client, fds[1]);
-    dx_http1_accept(&d.http, fds[0]);
+    dx_http1_accept(&d.http, fds[0], NULL);
 }
 
 static void desk_deinit(void)

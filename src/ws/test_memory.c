@@ -208,7 +208,7 @@ static bool play(const scene *s, dx_loop_kind kind, size_t nth)
     world_init(&w, kind, s->is_takeover);
     CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) == 0);
     failmalloc_arm(nth);
-    dx_http1_accept(&w.http, fds[0]);
+    dx_http1_accept(&w.http, fds[0], NULL);
     for (size_t i = 0; i < PIECES_MAX && s->pieces[i].size > 0; i++) {
         if (send(fds[1], s->pieces[i].at, s->pieces[i].size, MSG_NOSIGNAL) < 0)
             break; /* it has been dropped already */
