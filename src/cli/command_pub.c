@@ -131,7 +131,7 @@ static int run(const void *options)
     signal(SIGPIPE, SIG_IGN);
     key_init(p.key);
     dx_timer_init(&p.wake, on_wake);
-    int code = dx_cli_remote_open(&p.remote, "pub", o->url);
+    int code = dx_cli_remote_open(&p.remote, "pub", o->url, &o->trust);
     if (code == DX_EXIT_OK)
         code = publish_all(&p) ? DX_EXIT_OK : DX_EXIT_FAILURE;
     pub_deinit(&p);
@@ -143,8 +143,8 @@ static const dx_pub_options defaults = {
     .type = "text/plain; charset=utf-8", .via = "http", .retries = 12};
 
 static const dx_cli_argument arguments[] = {
-    {"URL", "of the stream: http://HOST[:PORT]/PATH or ws://…", offsetof(dx_pub_options, url),
-     false},
+    {"URL", "of the stream: http://HOST[:PORT]/PATH, https://…, ws://… or wss://…",
+     offsetof(dx_pub_options, url), false},
     {"MESSAGE", "what to publish; - or nothing: what comes on stdin, as one message",
      offsetof(dx_pub_options, message), true},
 };
@@ -191,6 +191,7 @@ static const dx_cli_option options[] = {
      .help = "give up at the first failure",
      .kind = DX_CLI_FLAG,
      .at = offsetof(dx_pub_options, no_retry)},
+    DX_CLI_TRUST_OPTIONS(dx_pub_options, trust),
 };
 
 const dx_cli_command dx_cli_pub = {

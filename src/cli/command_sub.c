@@ -243,7 +243,7 @@ static int run(const void *options)
     dx_timer_init(&s.again, on_again);
     dx_sse_reader_init(&s.events, DX_SSE_DATA_BYTES_DEFAULT);
     dx_sub_print_prepare(&s);
-    int code = dx_cli_remote_open(&s.remote, "sub", s.options->url);
+    int code = dx_cli_remote_open(&s.remote, "sub", s.options->url, &s.options->trust);
 
     if (code == DX_EXIT_OK)
         code = begin(&s);
@@ -257,7 +257,7 @@ static const char *const vias[] = {"ws", "sse", "long-poll", "http", NULL};
 static const dx_sub_options defaults = {.via = "ws", .retries = 12};
 
 static const dx_cli_argument arguments[] = {
-    {"URL", "of the stream: ws://HOST[:PORT]/PATH or http://…", offsetof(dx_sub_options, url),
+    {"URL", "of the stream: ws://HOST[:PORT]/PATH, wss://…, http://… or https://…", offsetof(dx_sub_options, url),
      false},
 };
 
@@ -313,6 +313,7 @@ static const dx_cli_option options[] = {
      .help = "leave when the connection is lost",
      .kind = DX_CLI_FLAG,
      .at = offsetof(dx_sub_options, no_retry)},
+    DX_CLI_TRUST_OPTIONS(dx_sub_options, trust),
 };
 
 const dx_cli_command dx_cli_sub = {

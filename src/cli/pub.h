@@ -21,6 +21,7 @@ typedef struct dx_pub_options {
     dx_cli_texts data, files;
     uint64_t retries;
     bool lines, create, no_retry;
+    dx_cli_trust trust;
 } dx_pub_options;
 
 /* Messages one by one (pub_source.c). */

@@ -58,7 +58,7 @@ static bool exchange(dx_pub *p, const dx_http_client_request *request)
     dx_buffer_clear(&p->next_offset);
     dx_buffer_clear(&p->answer);
     if (p->client == NULL)
-        p->client = dx_http_client_new(&p->remote.net, &p->remote.address,
+        p->client = dx_http_client_new(&p->remote.net, &p->remote.to,
                                        &(dx_http_client_handler){.head = on_head,
                                                                  .body = on_body,
                                                                  .done = on_done,

@@ -114,7 +114,7 @@ static bool begin(dx_pub *p)
     p->is_over = false;
     return dx_ws_connect(&p->worker, &(dx_ws_connect_options){
                                          .endpoint = &p->endpoint,
-                                         .address = p->remote.address,
+                                         .to = p->remote.to,
                                          .authority = p->remote.url.authority,
                                          .target = dx_buffer_view(&p->remote.target),
                                          .timeout_ms = CONNECT_MS,

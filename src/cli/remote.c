@@ -10,24 +10,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { HOST_BYTES_MAX = 255, CLOSING_TURNS_MAX = 200, CLOSING_WAIT_MS = 10 };
+enum { CLOSING_TURNS_MAX = 200, CLOSING_WAIT_MS = 10 };
 enum { BACKOFF_MS = 250, BACKOFF_MS_MAX = 15000, DETAIL_BYTES_MAX = 700 };
+
+static const char *const protocols[] = {"http/1.1", NULL};
 
 static int resolve(dx_cli_remote *r)
 {
-    char host[HOST_BYTES_MAX + 1];
     bool is_local = dx_bytes_equal_nocase(r->url.host, DX_BYTES("localhost"));
 
-    if (r->url.host.size > HOST_BYTES_MAX) {
-        dx_cli_say(r->command, "the host of the URL is longer than %d bytes", HOST_BYTES_MAX);
+    if (r->url.host.size >= sizeof r->host) {
+        dx_cli_say(r->command, "the host of the URL is longer than %d bytes", DX_CLI_HOST_BYTES - 1);
         return DX_EXIT_USAGE;
     }
-    memcpy(host, r->url.host.at, r->url.host.size);
-    host[r->url.host.size] = '\0';
+    memcpy(r->host, r->url.host.at, r->url.host.size);
+    r->host[r->url.host.size] = '\0';
+    r->to.host = r->host;
     /* As for --listen, localhost is 127.0.0.1: a server that listens there may not listen on ::1. */
-    if (dx_address_resolve(is_local ? "127.0.0.1" : host, r->url.port, &r->address) == DX_OK)
+    if (dx_address_resolve(is_local ? "127.0.0.1" : r->host, r->url.port, &r->to.address) == DX_OK)
         return DX_EXIT_OK;
-    dx_cli_say(r->command, "cannot find the host %s", host);
+    dx_cli_say(r->command, "cannot find the host %s", r->host);
     return DX_EXIT_FAILURE;
 }
 
@@ -45,7 +47,19 @@ static int fail_memory(const dx_cli_remote *r)
     return DX_EXIT_FAILURE;
 }
 
-int dx_cli_remote_open(dx_cli_remote *r, const char *command, const char *url)
+/* For https and wss. */
+static int prepare_tls(dx_cli_remote *r, const dx_cli_trust *trust)
+{
+    char why[DX_TLS_WHY_BYTES];
+    dx_tls_client options = {.ca = trust->cacert, .is_insecure = trust->insecure, .alpn = protocols};
+
+    if (!r->url.is_secure || dx_tls_client_new(&options, &r->to.tls, why) == DX_OK)
+        return DX_EXIT_OK;
+    dx_cli_say(r->command, "%s", why);
+    return DX_EXIT_FAILURE;
+}
+
+int dx_cli_remote_open(dx_cli_remote *r, const char *command, const char *url, const dx_cli_trust *trust)
 {
     *r = (dx_cli_remote){.command = command};
     dx_url_fault fault = dx_url_read(dx_bytes_of(url), &r->url);
@@ -53,12 +67,9 @@ int dx_cli_remote_open(dx_cli_remote *r, const char *command, const char *url)
         dx_cli_say(command, "%.200s: %s", url, dx_url_fault_text(fault));
         return DX_EXIT_USAGE;
     }
-    if (r->url.is_secure) {
-        dx_cli_say(command,
-                   "https:// and wss:// are not supported in this build; use http:// or ws://");
-        return DX_EXIT_FAILURE;
-    }
-    int code = resolve(r);
+    int code = prepare_tls(r, trust);
+    if (code == DX_EXIT_OK)
+        code = resolve(r);
     if (code != DX_EXIT_OK)
         return code;
     /* epoll: one connection has nothing to gain from io_uring, and it starts everywhere. */
@@ -125,13 +136,16 @@ uint32_t dx_cli_backoff_ms(uint64_t failures)
 void dx_cli_remote_close(dx_cli_remote *r)
 {
     dx_buffer_clear(&r->target);
-    if (r->loop == NULL)
+    if (r->loop == NULL) {
+        dx_tls_free(r->to.tls);
         return;
+    }
     for (dx_list *l = r->net.live.next; l != &r->net.live; l = l->next)
         dx_conn_abort(DX_CONTAINER(l, dx_conn, link), DX_ERR_CLOSED, false);
     for (int i = 0; i < CLOSING_TURNS_MAX && r->net.conns_count > 0; i++)
         dx_loop_step(r->loop, CLOSING_WAIT_MS);
     dx_net_deinit(&r->net);
     dx_loop_free(r->loop);
+    dx_tls_free(r->to.tls);
     r->loop = NULL;
 }

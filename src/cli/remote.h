@@ -11,18 +11,39 @@
 #include "codec/url.h"
 #include "net/conn.h"
 
+/* Whom to believe; a part of the options of a command. */
+typedef struct dx_cli_trust {
+    const char *cacert;
+    bool insecure;
+} dx_cli_trust;
+
+#define DX_CLI_TRUST_OPTIONS(struct_name, member)                                                  \
+    {.name = "cacert",                                                                             \
+     .value = "FILE",                                                                              \
+     .help = "believe https and wss servers by the authorities in this file (PEM)",                \
+     .kind = DX_CLI_TEXT,                                                                          \
+     .at = offsetof(struct_name, member.cacert)},                                                  \
+    {.name = "insecure",                                                                           \
+     .help = "believe any https and wss server, whoever it may be",                                \
+     .kind = DX_CLI_FLAG,                                                                          \
+     .at = offsetof(struct_name, member.insecure)}
+
+enum { DX_CLI_HOST_BYTES = 256 };
+
 typedef struct dx_cli_remote {
     const char *command; /* who speaks */
     dx_loop *loop;
     dx_net net;
     dx_url url; /* views of the text given */
-    dx_address address;
+    dx_conn_target to;
+    char host[DX_CLI_HOST_BYTES];
     dx_buffer target; /* path and query, as a request line wants them */
 } dx_cli_remote;
 
 /* Reads `url` (borrowed until close), looks its host up and makes the loop. Says what is wrong.
  * Returns an exit code; close it also if that is not 0. */
-int dx_cli_remote_open(dx_cli_remote *r, const char *command, const char *url);
+int dx_cli_remote_open(dx_cli_remote *r, const char *command, const char *url,
+                       const dx_cli_trust *trust);
 
 /* Adds `name=value` to the query, the value encoded. False when memory is out. */
 DX_MUST_USE bool dx_cli_remote_add_argument(dx_cli_remote *r, const char *name, const char *value);

@@ -20,6 +20,7 @@ typedef struct dx_sub_options {
     const char *url, *offset, *via, *cursor_file;
     uint64_t last, count, retries; /* 0: none, without end, none */
     bool raw, json, no_retry;
+    dx_cli_trust trust;
 } dx_sub_options;
 
 typedef struct dx_sub dx_sub;

@@ -202,7 +202,7 @@ static void connect_it(dx_sub *s)
     dx_buffer_clear(&s->body);
     s->status = 0;
     if (s->client == NULL)
-        s->client = dx_http_client_new(&s->remote.net, &s->remote.address,
+        s->client = dx_http_client_new(&s->remote.net, &s->remote.to,
                                        &(dx_http_client_handler){.head = on_head,
                                                                  .body = on_body,
                                                                  .done = on_done,

@@ -134,7 +134,7 @@ static bool client_renew(dx_sub *s)
 {
     dx_http_client_free(s->client);
     s->client = dx_http_client_new(
-        &s->remote.net, &s->remote.address,
+        &s->remote.net, &s->remote.to,
         &(dx_http_client_handler){
             .head = on_head, .body = on_body, .done = on_done, .failed = on_failed, .context = s});
     return s->client != NULL;

@@ -177,7 +177,7 @@ static void connect_it(dx_sub *s)
     s->endpoint.config.message_bytes_max = MESSAGE_BYTES_MAX;
     dx_err err = dx_ws_connect(&s->worker, &(dx_ws_connect_options){
                                                .endpoint = &s->endpoint,
-                                               .address = s->remote.address,
+                                               .to = s->remote.to,
                                                .authority = s->remote.url.authority,
                                                .target = dx_buffer_view(&s->remote.target),
                                                .timeout_ms = CONNECT_MS,

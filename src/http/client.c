@@ -24,7 +24,7 @@ typedef enum client_state {
 
 struct dx_http_client {
     dx_net *net;
-    dx_address address;
+    dx_conn_target to;
     dx_http_client_handler handler;
     dx_conn *conn; /* NULL: none */
     client_state state;
@@ -182,7 +182,7 @@ static dx_err client_begin(dx_http_client *c, const dx_http_client_request *r)
     if (err == DX_OK && !dx_buffer_append(&c->body, r->body))
         err = DX_ERR_MEMORY;
     if (err == DX_OK && c->conn == NULL) {
-        err = dx_conn_connect(c->net, &c->address, &conn_ops, c, &c->conn);
+        err = dx_conn_connect_to(c->net, &c->to, &conn_ops, c, &c->conn);
         if (err == DX_OK)
             client_enter(c, CLIENT_OPENING);
     }
@@ -367,10 +367,9 @@ static void on_closed(dx_conn *conn, dx_err why)
 
     c->is_inside = true;
     c->conn = NULL;
-    if (why == DX_OK)
-        why = DX_ERR_RESET;
+    const char *text = why == DX_OK ? dx_err_text(DX_ERR_RESET) : dx_conn_why(conn);
     if (c->state != CLIENT_IDLE)
-        client_fail(c, why, dx_err_text(why));
+        client_fail(c, why == DX_OK ? DX_ERR_RESET : why, text);
     client_leave(c);
 }
 
@@ -382,7 +381,7 @@ static const dx_conn_ops conn_ops = {
     .on_closed = on_closed,
 };
 
-dx_http_client *dx_http_client_new(dx_net *net, const dx_address *address,
+dx_http_client *dx_http_client_new(dx_net *net, const dx_conn_target *to,
                                    const dx_http_client_handler *handler)
 {
     dx_http_client *c = calloc(1, sizeof *c);
@@ -391,7 +390,7 @@ dx_http_client *dx_http_client_new(dx_net *net, const dx_address *address,
     if (c == NULL)
         return NULL;
     c->net = net;
-    c->address = *address;
+    c->to = *to;
     c->handler = *handler;
     dx_timer_init(&c->continue_timer, on_continue_timer);
     return c;

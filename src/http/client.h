@@ -1,7 +1,7 @@
 /* An HTTP/1.1 client: one request at a time on one connection, which may be kept for the next.
  * Is:     connecting, writing the request, reading the response piece by piece (by length, chunks or
  *         until the end), 100 Continue for large bodies, one deadline.
- * Is not: names and URLs (net/address, codec/url), TLS, redirects, retries: whether a request that
+ * Is not: names and URLs (net/address, codec/url), redirects, retries: whether a request that
  *         failed had an effect, only its sender can judge.
  * Memory: one dx_http_client; the request from send until it was written; nothing of the response.
  * Threads: its loop's.
@@ -46,9 +46,9 @@ typedef struct dx_http_client_request {
     bool keep_alive;     /* keep the connection for another request */
 } dx_http_client_request;
 
-/* A client for `address`; it connects when there is something to send. handler: copied. net: borrowed.
- * NULL when memory is out. */
-dx_http_client *dx_http_client_new(dx_net *net, const dx_address *address,
+/* A client for the server at `to`; it connects when there is something to send. to, handler: copied; what
+ * `to` points to must stay. net: borrowed. NULL when memory is out. */
+dx_http_client *dx_http_client_new(dx_net *net, const dx_conn_target *to,
                                    const dx_http_client_handler *handler);
 
 /* Closes the connection, if there is one, and frees the client; nothing is called any more. NULL is

@@ -112,9 +112,9 @@ static void scene_init(scene *s)
     *s = (scene){.peer = -1};
     CHECK_INT(dx_loop_new(&(dx_loop_options){.kind = DX_LOOP_EPOLL}, &s->loop), DX_OK);
     dx_net_init(&s->net, s->loop, &DX_NET_LIMITS_DEFAULT, NULL);
-    dx_address address = listen_anywhere(&s->listener);
+    dx_conn_target to = {.address = listen_anywhere(&s->listener)};
     s->client = dx_http_client_new(
-        &s->net, &address,
+        &s->net, &to,
         &(dx_http_client_handler){
             .head = on_head, .body = on_body, .done = on_done, .failed = on_failed, .context = s});
     CHECK(s->client != NULL);

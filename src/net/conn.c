@@ -457,38 +457,30 @@ dx_conn *dx_conn_accept_tls(dx_net *net, int fd, dx_tls *tls, const dx_conn_ops 
     return c;
 }
 
-dx_err dx_conn_connect(dx_net *net, const dx_address *address, const dx_conn_ops *ops,
-                       void *protocol, dx_conn **ret)
+dx_err dx_conn_connect_to(dx_net *net, const dx_conn_target *to, const dx_conn_ops *ops,
+                          void *protocol, dx_conn **ret)
 {
     int fd = -1;
     dx_conn *c = NULL;
-    dx_err err = dx_socket_client(address, &fd);
+    dx_err err = dx_socket_client(&to->address, &fd);
 
-    if (err == DX_OK && (err = conn_new(net, fd, &c)) != DX_OK)
-        close(fd);
     if (err != DX_OK)
         return err;
+    err = to->tls ? conn_new_tls(net, fd, to->tls, to->host, &c) : conn_new(net, fd, &c);
+    if (err != DX_OK) {
+        close(fd);
+        return err;
+    }
     conn_use(c, ops, protocol);
-    dx_io_connect(&c->io, &address->any, address->size);
+    dx_io_connect(&c->io, &to->address.any, to->address.size);
     *ret = c;
     return DX_OK;
 }
 
-dx_err dx_conn_connect_tls(dx_net *net, const dx_tls_target *to, const dx_conn_ops *ops,
-                           void *protocol, dx_conn **ret)
+dx_err dx_conn_connect(dx_net *net, const dx_address *address, const dx_conn_ops *ops,
+                       void *protocol, dx_conn **ret)
 {
-    int fd = -1;
-    dx_conn *c = NULL;
-    dx_err err = dx_socket_client(to->address, &fd);
-
-    if (err == DX_OK && (err = conn_new_tls(net, fd, to->tls, to->host, &c)) != DX_OK)
-        close(fd);
-    if (err != DX_OK)
-        return err;
-    conn_use(c, ops, protocol);
-    dx_io_connect(&c->io, &to->address->any, to->address->size);
-    *ret = c;
-    return DX_OK;
+    return dx_conn_connect_to(net, &(dx_conn_target){.address = *address}, ops, protocol, ret);
 }
 
 void dx_conn_set_protocol(dx_conn *c, const dx_conn_ops *ops, void *protocol)

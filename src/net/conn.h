@@ -125,16 +125,17 @@ DX_MUST_USE dx_err dx_conn_connect(dx_net *net, const dx_address *address, const
  * sends nothing before. tls: of a server, borrowed until the connection is closed. */
 dx_conn *dx_conn_accept_tls(dx_net *net, int fd, dx_tls *tls, const dx_conn_ops *ops, void *protocol);
 
-typedef struct dx_tls_target {
-    const dx_address *address;
-    dx_tls *tls;      /* of a client; borrowed until the connection is closed */
+/* A server to connect to. */
+typedef struct dx_conn_target {
+    dx_address address;
+    dx_tls *tls;      /* of a client; borrowed until the connection is closed. NULL: in clear */
     const char *host; /* whose certificate it has to be: a name or an address, without brackets; copied */
-} dx_tls_target;
+} dx_conn_target;
 
-/* on_closed with DX_ERR_PROTOCOL if the server cannot be believed or the handshake fails;
- * dx_conn_why says why. */
-DX_MUST_USE dx_err dx_conn_connect_tls(dx_net *net, const dx_tls_target *to, const dx_conn_ops *ops,
-                                       void *protocol, dx_conn **ret);
+/* As dx_conn_connect, also through TLS: on_closed with DX_ERR_PROTOCOL if the server cannot be believed or
+ * the handshake fails; dx_conn_why says why. */
+DX_MUST_USE dx_err dx_conn_connect_to(dx_net *net, const dx_conn_target *to, const dx_conn_ops *ops,
+                                      void *protocol, dx_conn **ret);
 
 /* What ALPN has agreed on (RFC 7301); empty: nothing, or no TLS. A view, good while it is open. */
 dx_bytes dx_conn_alpn(const dx_conn *conn);

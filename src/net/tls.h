@@ -1,6 +1,6 @@
 /* Certificates, keys and trust: what a TLS connection is made with.
  * Is:     one dx_tls for all TLS connections of a server, or of a client; loading and reloading it.
- * Is not: a connection's bytes (conn.h: dx_conn_accept_tls, dx_conn_connect_tls); making development
+ * Is not: a connection's bytes (conn.h: dx_conn_accept_tls, dx_conn_connect_to); making development
  *         certificates (tls_dev.h). No header of ours shows OpenSSL but tls_inner.h.
  * Memory: one dx_tls and its contexts; connections hold what they need of it.
  * Threads: any; dx_tls_free when no connection is being made of it any more.

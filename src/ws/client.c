@@ -144,9 +144,8 @@ static void on_closed(dx_conn *conn, dx_err why)
 {
     dialing *d = conn->protocol;
 
-    if (why == DX_OK)
-        why = DX_ERR_RESET;
-    d->failed(d->user, why, d->status, d->why ? d->why : dx_err_text(why));
+    const char *text = why == DX_OK ? dx_err_text(DX_ERR_RESET) : dx_conn_why(conn);
+    d->failed(d->user, why == DX_OK ? DX_ERR_RESET : why, d->status, d->why ? d->why : text);
     free(d);
 }
 
@@ -205,7 +204,7 @@ dx_err dx_ws_connect(dx_ws_worker *worker, const dx_ws_connect_options *options)
     d->request_size = write_request(d, options).size;
     dx_err err = d->request_size == 0
                      ? DX_ERR_TOO_LARGE
-                     : dx_conn_connect(worker->net, &options->address, &conn_ops, d, &conn);
+                     : dx_conn_connect_to(worker->net, &options->to, &conn_ops, d, &conn);
     if (err != DX_OK) {
         free(d);
         return err;

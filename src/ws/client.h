@@ -1,6 +1,6 @@
 /* A WebSocket client: connects, shakes hands, and is a session from then on.
  * Is:     RFC 6455 §4.1 at the client: request, judging the answer.
- * Is not: looking up names (net/address), URLs (codec/url), TLS.
+ * Is not: looking up names (net/address), URLs (codec/url).
  * Threads: its loop's.
  * SPDX-License-Identifier: MIT */
 #ifndef DX_WS_CLIENT_H
@@ -12,7 +12,7 @@
 typedef struct dx_ws_connect_options {
     const dx_ws_endpoint *endpoint; /* `open` is called when the handshake is over; its subprotocols
                                        are asked for */
-    dx_address address;
+    dx_conn_target to;   /* its texts are borrowed during the call */
     dx_bytes authority;  /* the Host field; borrowed during the call, as all below */
     dx_bytes target;     /* path and query */
     dx_bytes origin;     /* Origin; empty: none */

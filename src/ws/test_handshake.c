@@ -73,7 +73,7 @@ static void call_init(bool is_deflate)
     c.listener = tcp_listen(&name, &name_bytes);
     c.server.fd = -1;
     c.options = (dx_ws_connect_options){.endpoint = &c.us.endpoint,
-                                        .address = address_of(&name),
+                                        .to.address = address_of(&name),
                                         .authority = DX_BYTES("example.org:8080"),
                                         .target = DX_BYTES("/live/x?offset=now"),
                                         .timeout_ms = 5000,
