@@ -626,6 +626,7 @@ void dx_conn_tls_flush(dx_conn *c)
 {
     dx_conn_tls *t = tls_of(c);
 
+    t->is_wanted = !is_way_free(c) || c->flight_out > 0;
     if (!is_way_free(c))
         return;
     if (c->flight_out == 0 && dx_conn_can_send(c)) {
@@ -682,7 +683,7 @@ static void on_sent(dx_io *io, size_t sent, dx_err err)
     }
     if (c->write_due_ms)
         dx_conn_write_progress(c, false);
-    if (c->flight_out > 0 || c->out_first || c->is_room_wanted || c->state == DX_CONN_FLUSHING || c->pauses)
+    if (t->is_wanted || c->flight_out > 0 || c->out_first || c->is_room_wanted || c->state == DX_CONN_FLUSHING || c->pauses)
         dx_conn_wake(c);
 }
 

@@ -24,6 +24,7 @@ typedef struct dx_conn_tls {
     uint32_t sending;         /* of the send under way */
     uint32_t window_ms;       /* loop time: since when `messages` are counted */
     uint16_t messages;        /* of the handshake protocol, after the handshake */
+    bool is_wanted;           /* there was something to send while the way was not free */
     bool is_begun;            /* the peer's first byte was looked at */
     bool is_notified;         /* our close_notify is made */
 } dx_conn_tls;

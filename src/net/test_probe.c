@@ -80,6 +80,7 @@ static void on_closed(dx_conn *conn, dx_err why)
     probe *p = conn->protocol;
 
     p->why = why;
+    p->why_text = dx_conn_why(conn);
     event(p, PROBE_CLOSED);
     p->conn = NULL;
 }

@@ -28,6 +28,7 @@ struct probe {
     bool is_own_end;       /* on_end does not finish */
     int counts[PROBE_EVENT_COUNT];
     dx_err why;
+    const char *why_text;
     void (*hook)(probe *p, probe_event event);
     probe_event hook_event; /* only in this one */
     /* What can be pulled: messages of message_bytes at `feed`, of which feed_at bytes were sent. */

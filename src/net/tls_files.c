@@ -88,7 +88,7 @@ dx_err dx_tls_load_pair(SSL_CTX *context, const dx_tls_pair *pair, const dx_log 
         return err;
     if (SSL_CTX_use_certificate_chain_file(context, pair->cert) != 1)
         return fail("certificate", pair->cert,
-                    ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE
+                    ERR_GET_REASON(ERR_peek_error()) == PEM_R_NO_START_LINE
                         ? "there is no certificate in it (PEM)"
                         : dx_tls_complaint("there is no certificate in it (PEM)"),
                     why);
