@@ -184,7 +184,7 @@ TEST("a file that says nothing leaves the defaults, which have the shipped names
 
 #define KEYS                                                                                         \
     "listen, workers, loop, log_level, message_max, deflate, ping, idle, wait, drain, data, memory, web, " \
-    "origins, access, namespaces"
+    "origins, access, tls_cert, tls_key, tls, namespaces"
 
 TEST("what is wrong is told with its place, and with what is allowed")
 {
@@ -206,7 +206,7 @@ TEST("what is wrong is told with its place, and with what is allowed")
         {"ping: 2h\n", "f.yaml:1:7: ping: \"2h\" is no time in ms, s, m, h or d from 1s to 1h\n"},
         {"listen: [a, 127.0.0.1:1]\n",
          "f.yaml:1:10: listen: \"a\" is none of HOST:PORT, [IPV6]:PORT, *:PORT, mptcp:HOST:PORT, "
-         "sctp:HOST:PORT, unix:/PATH or unix:@NAME, without blanks\n"},
+         "sctp:HOST:PORT, unix:/PATH or unix:@NAME, perhaps behind http:// or https://, without blanks\n"},
         {"listen: []\n", "listen: there must be an address to listen on\n"},
         {"workers: 1\nworkers: 2\n", "f.yaml:2:1: workers: it stands in line 1 already\n"},
         {"access: x\n", "f.yaml:1:9: access: there must be a mapping, not a value\n"},

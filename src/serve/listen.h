@@ -9,7 +9,7 @@
 #include "net/address.h"
 
 /* What dx_listen_read takes, for error messages. */
-#define DX_LISTEN_FORMS "[http://|https://] " DX_ADDRESS_FORMS
+#define DX_LISTEN_FORMS DX_ADDRESS_FORMS ", perhaps behind http:// or https://"
 
 typedef enum dx_listen_security {
     DX_LISTEN_AS_CONFIGURED, /* through TLS if the server has a certificate, but for unix sockets */

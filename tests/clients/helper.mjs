@@ -5,7 +5,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import fs from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import path from 'node:path';
 import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -154,7 +156,7 @@ export class Server extends Program {
     const [, url] = await server.says(/listening on (\S+)/);
     server.url = url;
     server.ws = url.replace(/^http/, 'ws');
-    server.host = url.replace(/^http:\/\//, '');
+    server.host = url.replace(/^https?:\/\//, '');
     server.port = Number(url.match(/:(\d+)$/)?.[1]);
     return server;
   }
@@ -173,9 +175,14 @@ export const serveEcho = (...args) => Server.start(echo, ['--listen', '127.0.0.1
 let names = 0;
 export const freshPath = (hint = 'scene') => `/live/${hint}-${process.pid}-${++names}`;
 
+// Whom clients in this process believe over https and wss: the authority in this PEM file.
+export let ca;
+export const believe = (file) => (ca = fs.readFileSync(file));
+
 // The plainest HTTP client: node:http, one connection per request. { status, headers, body }.
 export async function request(url, { method = 'GET', headers = {}, body = '', ...options } = {}) {
-  const outgoing = http.request(url, { method, headers, agent: false, timeout: patience_ms, ...options });
+  const scheme = url.startsWith('https:') ? https : http;
+  const outgoing = scheme.request(url, { method, headers, agent: false, timeout: patience_ms, ca, ...options });
   outgoing.end(body);
   const [response] = await within(once(outgoing, 'response'), `an answer from ${url}`);
   const chunks = [];

@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
-import { freshPath, history, historyBecomes, Inbox, post, serve } from './helper.mjs';
+import { ca, freshPath, history, historyBecomes, Inbox, post, serve } from './helper.mjs';
 
 export const limit = { timeout: 60_000 };
 
@@ -27,7 +27,7 @@ export function sharedServer(start = serve) {
 export function wsClient(options) {
   return {
     async connect(url) {
-      const socket = new WebSocket(url, options);
+      const socket = new WebSocket(url, { ca, ...options });
       const inbox = new Inbox();
       socket.on('message', (data, isBinary) => inbox.push(isBinary ? data : data.toString()));
       socket.on('close', (code, reason) => inbox.end({ code, reason: reason.toString() }));
