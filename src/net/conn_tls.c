@@ -216,7 +216,8 @@ static bool make(dx_conn_tls *t, dx_net_tls *n, const char *host)
         return false;
     BIO_up_ref(n->bio);
     SSL_set_bio(t->ssl, n->bio, n->bio); /* takes one reference for both */
-    SSL_set_app_data(t->ssl, t);
+    if (SSL_set_app_data(t->ssl, t) != 1)
+        return false;
     SSL_set_info_callback(t->ssl, on_info);
     if (t->tls->is_client)
         SSL_set_connect_state(t->ssl);

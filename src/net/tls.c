@@ -94,13 +94,12 @@ static SSL_CTX *context_new(dx_tls *tls)
 
     if (c == NULL)
         return NULL;
-    SSL_CTX_set_app_data(c, tls);
     SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF); /* tickets need none */
     SSL_CTX_set_read_ahead(c, 0); /* its buffer would outlive the record */
-    if (SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) == 1 &&
+    if (SSL_CTX_set_app_data(c, tls) == 1 && SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) == 1 &&
         SSL_CTX_set_cipher_list(c, CIPHERS_1_2) == 1)
         return c;
     SSL_CTX_free(c);
