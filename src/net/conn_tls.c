@@ -8,6 +8,7 @@
 #include "net/conn_tls.h"
 
 #include "base/assert.h"
+#include "net/conn_tls_bio.h"
 #include "net/socket.h"
 #include "net/tls_inner.h"
 
@@ -18,9 +19,9 @@
 
 enum {
     RECORD_HEAD_BYTES = 5,
-    RECORD_BYTES_MAX = 16384,                      /* of plaintext */
+    RECORD_BYTES_MAX = DX_TLS_RECORD_BYTES,        /* of plaintext */
     RECORD_WIRE_BYTES_MAX = RECORD_BYTES_MAX + 2048, /* RFC 5246 §6.2.3; TLS 1.3 allows less */
-    RECORD_MORE_BYTES = 64,                        /* at most, that a record of ours is larger than its content */
+    RECORD_MORE_BYTES = 64, /* at most, that a record of ours is larger than its content */
     ENCRYPT_BYTES_MAX = 128 * 1024,                /* at a time, of what is queued and of what is pulled */
     RECORD_TYPE_FIRST = 20,                        /* change_cipher_spec */
     RECORD_TYPE_LAST = 23,                         /* application_data */
@@ -28,157 +29,10 @@ enum {
     MESSAGES_MAX = 100,                            /* so many KeyUpdates and such are taken */
 };
 
-/* What the TLS connections of a loop share. */
-typedef struct dx_net_tls {
-    BIO_METHOD *method;
-    BIO *bio;          /* of all of them: it reads `in` and writes to `to` */
-    dx_bytes in;       /* records not read yet */
-    dx_conn_tls *to;   /* whose turn it is */
-    bool is_out_of_memory;
-    uint8_t scratch[RECORD_BYTES_MAX]; /* where small pieces become one record */
-} dx_net_tls;
-
 static dx_conn_tls *tls_of(dx_conn *c)
 {
     dx_assert(c->is_tls);
     return (dx_conn_tls *)c;
-}
-
-/* ---- encrypted bytes -------------------------------------------------------------------------- */
-
-/* Room for `size` bytes behind what is there. */
-static bool reserve(dx_conn_tls *t, size_t size)
-{
-    if (t->last && t->last->room >= size)
-        return true;
-    dx_chunk *chunk = dx_chunk_new(t->conn.net, size);
-    if (chunk == NULL)
-        return false;
-    chunk->next = NULL;
-    if (t->last)
-        t->last->next = chunk;
-    else
-        t->first = chunk;
-    t->last = chunk;
-    return true;
-}
-
-static bool append(dx_conn_tls *t, dx_bytes bytes)
-{
-    if (!reserve(t, bytes.size))
-        return false;
-    dx_chunk *last = t->last;
-    memcpy((uint8_t *)last->at + last->size, bytes.at, bytes.size);
-    last->size += bytes.size;
-    last->room -= bytes.size;
-    t->conn.flight_out += (uint32_t)bytes.size;
-    return true;
-}
-
-static void drop_first(dx_conn_tls *t)
-{
-    dx_chunk *first = t->first;
-
-    t->first = first->next;
-    if (t->first == NULL)
-        t->last = NULL;
-    dx_chunk_free(t->conn.net, first);
-}
-
-static void consume(dx_conn_tls *t, size_t size)
-{
-    dx_assert(size <= t->conn.flight_out);
-    t->conn.flight_out -= (uint32_t)size;
-    while (t->first && (size > 0 || t->first->size == 0)) {
-        size_t part = dx_min_size(size, t->first->size);
-        t->first->at += part;
-        t->first->size -= part;
-        size -= part;
-        if (t->first->size > 0)
-            break;
-        drop_first(t);
-    }
-}
-
-/* ---- the BIO ---------------------------------------------------------------------------------- */
-
-static int bio_read(BIO *bio, char *to, int size)
-{
-    dx_net_tls *n = BIO_get_data(bio);
-    size_t part = dx_min_size((size_t)size, n->in.size);
-
-    BIO_clear_retry_flags(bio);
-    if (part == 0) {
-        BIO_set_retry_read(bio);
-        return -1;
-    }
-    memcpy(to, n->in.at, part);
-    dx_bytes_skip(&n->in, part);
-    return (int)part;
-}
-
-static int bio_write(BIO *bio, const char *from, int size)
-{
-    dx_net_tls *n = BIO_get_data(bio);
-
-    BIO_clear_retry_flags(bio);
-    if (append(n->to, dx_bytes_at(from, (size_t)size)))
-        return size;
-    n->is_out_of_memory = true;
-    return -1;
-}
-
-static long bio_control(BIO *bio, int command, long number, void *pointer)
-{
-    (void)bio, (void)number, (void)pointer;
-    return command == BIO_CTRL_FLUSH;
-}
-
-static void net_tls_free(dx_net_tls *n)
-{
-    if (n == NULL)
-        return;
-    BIO_free(n->bio);
-    BIO_meth_free(n->method);
-    OPENSSL_cleanse(n->scratch, sizeof n->scratch);
-    free(n);
-}
-
-static dx_net_tls *net_tls_new(void)
-{
-    dx_net_tls *n = calloc(1, sizeof *n);
-
-    if (n == NULL)
-        return NULL;
-    n->method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "connection");
-    if (n->method && BIO_meth_set_read(n->method, bio_read) && BIO_meth_set_write(n->method, bio_write) &&
-        BIO_meth_set_ctrl(n->method, bio_control))
-        n->bio = BIO_new(n->method);
-    if (n->bio) {
-        BIO_set_data(n->bio, n);
-        BIO_set_init(n->bio, 1);
-        return n;
-    }
-    net_tls_free(n);
-    ERR_clear_error();
-    return NULL;
-}
-
-void dx_conn_tls_net_deinit(dx_net *net)
-{
-    net_tls_free(net->tls);
-    net->tls = NULL;
-}
-
-/* Every call of OpenSSL for `t` stands between this and leave: the BIO serves `t` then. */
-static dx_net_tls *enter(dx_conn_tls *t, dx_bytes in)
-{
-    dx_net_tls *n = t->conn.net->tls;
-
-    n->to = t;
-    n->in = in;
-    n->is_out_of_memory = false;
-    return n;
 }
 
 /* ---- birth and death -------------------------------------------------------------------------- */
@@ -232,7 +86,7 @@ dx_err dx_conn_tls_init(dx_conn_tls *t, dx_tls *tls, const char *host)
 
     dx_assert(tls->is_client == (host != NULL));
     if (net->tls == NULL)
-        net->tls = net_tls_new();
+        net->tls = dx_net_tls_new();
     if (net->tls == NULL)
         return DX_ERR_MEMORY;
     t->tls = tls;
@@ -247,7 +101,7 @@ dx_err dx_conn_tls_init(dx_conn_tls *t, dx_tls *tls, const char *host)
 void dx_conn_tls_deinit(dx_conn_tls *t)
 {
     while (t->first)
-        drop_first(t);
+        dx_tls_out_drop_first(t);
     t->conn.flight_out = 0;
     dx_buffer_clear(&t->part);
     SSL_free(t->ssl);
@@ -281,7 +135,7 @@ static void fail(dx_conn_tls *t)
         dx_log_write(c->net->log, DX_LOG_DEBUG, "TLS handshake failed: %s", t->why);
     if (c->flight_out > 0 && !c->is_sending && !c->is_blocked &&
         dx_io_send_now(&c->io, &(struct iovec){(void *)t->first->at, t->first->size}, 1, &sent) == DX_OK)
-        consume(t, sent);
+        dx_tls_out_consume(t, sent);
     if (is_first && !t->tls->is_client && !c->is_sending && err == DX_ERR_PROTOCOL) {
         c->why = err; /* not at once: what the client has sent meanwhile would make a reset of it, and the
                          alert be lost */
@@ -299,7 +153,7 @@ static void dismiss(dx_conn_tls *t)
 
     SSL_free(t->ssl);
     t->ssl = NULL;
-    if (t->tls->plain_answer.size == 0 || !append(t, t->tls->plain_answer)) {
+    if (t->tls->plain_answer.size == 0 || !dx_tls_out_append(t, t->tls->plain_answer)) {
         dx_conn_abort(c, DX_ERR_PROTOCOL, true);
         return;
     }
@@ -404,7 +258,7 @@ static bool is_flooded(dx_conn_tls *t)
 static void take_records(dx_conn_tls *t, uint8_t *at, size_t size)
 {
     dx_conn *c = &t->conn;
-    dx_net_tls *n = enter(t, dx_bytes_at(at, size));
+    dx_net_tls *n = dx_net_tls_enter(t, dx_bytes_at(at, size));
     verdict v = GOES_ON;
     size_t plain = 0;
 
@@ -415,7 +269,7 @@ static void take_records(dx_conn_tls *t, uint8_t *at, size_t size)
             set_opened(t); /* which may encrypt something */
             if (c->state != DX_CONN_OPEN)
                 return;
-            n = enter(t, rest);
+            n = dx_net_tls_enter(t, rest);
         }
     }
     if (v == GOES_ON && c->state == DX_CONN_OPEN)
@@ -528,7 +382,7 @@ static bool encrypt_piece(dx_conn_tls *t, const uint8_t *at, size_t size)
 /* Whole records from where the bytes lie, small pieces by way of the scratch. */
 static bool encrypt(dx_conn_tls *t, const struct iovec *iov, uint32_t count)
 {
-    dx_net_tls *n = enter(t, (dx_bytes){0});
+    dx_net_tls *n = dx_net_tls_enter(t, (dx_bytes){0});
     size_t used = 0;
 
     for (uint32_t i = 0; i < count; i++) {
@@ -585,7 +439,7 @@ static void encrypt_load(dx_conn_tls *t)
     if (load.count == 0 || !dx_conn_can_send(c))
         return;
     size_t size = (size_t)load.out + load.pulled;
-    if (!reserve(t, wire_bytes(size)))
+    if (!dx_tls_out_reserve(t, wire_bytes(size)))
         dx_conn_abort(c, DX_ERR_MEMORY, true);
     else if (!encrypt(t, load.iov, load.count))
         encrypt_failed(t);
@@ -598,7 +452,7 @@ static void notify_end(dx_conn_tls *t)
     if (t->is_notified || t->ssl == NULL)
         return;
     t->is_notified = true;
-    enter(t, (dx_bytes){0});
+    dx_net_tls_enter(t, (dx_bytes){0});
     SSL_shutdown(t->ssl); /* 0: ours is made, the peer's has not come */
     ERR_clear_error();
 }
@@ -653,7 +507,7 @@ size_t dx_conn_tls_write(dx_conn *c, const struct iovec *iov, uint32_t count)
     if (c->state != DX_CONN_OPEN || c->out_first || c->is_pull_cut || t->ssl == NULL ||
         c->flight_out + size > ENCRYPT_BYTES_MAX)
         return 0;
-    if (!reserve(t, wire_bytes(size))) {
+    if (!dx_tls_out_reserve(t, wire_bytes(size))) {
         dx_conn_abort(c, DX_ERR_MEMORY, true);
         return 0;
     }
@@ -676,7 +530,7 @@ static void on_sent(dx_io *io, size_t sent, dx_err err)
         dx_conn_abort(c, err, false);
         return;
     }
-    consume(t, sent);
+    dx_tls_out_consume(t, sent);
     if (c->is_blocked) {
         if (sent > 0 || c->write_due_ms == 0)
             dx_conn_write_progress(c, true);
@@ -684,7 +538,8 @@ static void on_sent(dx_io *io, size_t sent, dx_err err)
     }
     if (c->write_due_ms)
         dx_conn_write_progress(c, false);
-    if (t->is_wanted || c->flight_out > 0 || c->out_first || c->is_room_wanted || c->state == DX_CONN_FLUSHING || c->pauses)
+    if (t->is_wanted || c->flight_out > 0 || c->out_first || c->is_room_wanted ||
+        c->state == DX_CONN_FLUSHING || c->pauses)
         dx_conn_wake(c);
 }
 
@@ -702,7 +557,7 @@ static void on_connect(dx_io *io, dx_err err)
     dx_socket_tune(io->fd);
     dx_conn_set_handshake_deadline(c);
     dx_io_recv_start(io);
-    enter(t, (dx_bytes){0});
+    dx_net_tls_enter(t, (dx_bytes){0});
     if (shake_hands(t) == FAILED)
         fail(t);
     else
