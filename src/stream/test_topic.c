@@ -190,6 +190,27 @@ TEST(
     duo_free(p);
 }
 
+TEST("the last watch ends before what came was told: nothing is told, and the topic leaves once")
+{
+    for (uint32_t on = 0; on < 2; on++) {
+        duo *p = duo_new();
+        listener *l = attend(p, on, 1);
+        client c = {.waiter.woken = on_woken};
+        dx_message *message = dx_message_new(DX_BYTES("x"), 0);
+
+        dx_topic_wait(l->topic, &c.waiter);
+        message->sequence = 1;
+        dx_topic_deliver(l->topic, message); /* as a batch from the home does */
+        dx_message_unref(message);
+        dx_waiter_end(&c.waiter);
+        leave(l);
+        dx_loop_step(p->loops[on], 0); /* before the home has heard of it */
+        duo_settle(p);
+        CHECK_INT(c.wakes, 0);
+        duo_free(p);
+    }
+}
+
 TEST("the end of a stream wakes, and who waits after it is woken at once")
 {
     for (uint32_t on = 0; on < 2; on++)

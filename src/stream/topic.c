@@ -235,8 +235,19 @@ static void on_leave(dx_post *post)
         dx_hub_send(link->home, link->worker, post);
 }
 
+static void topic_clear_tasks(dx_topic *t)
+{
+    dx_task_clear(&t->wake);
+    dx_task_clear(&t->link->end_task);
+    for (dx_list *l = t->feeds.next; l != &t->feeds; l = l->next)
+        dx_task_clear(&DX_CONTAINER(l, dx_feed, link)->flush);
+}
+
+/* No task may hold it again: it would leave twice. */
 static void topic_leave(dx_topic *t)
 {
+    dx_assert(!t->is_leaving);
+    topic_clear_tasks(t);
     topic_unmap(t);
     dx_list_remove(&t->unmapped);
     dx_presence_topic_leaves(t);
@@ -248,14 +259,6 @@ static void topic_leave(dx_topic *t)
         t->link->leave_post.run = on_leave;
         dx_hub_send(t->hub, t->link->home, &t->link->leave_post);
     }
-}
-
-static void topic_clear_tasks(dx_topic *t)
-{
-    dx_task_clear(&t->wake);
-    dx_task_clear(&t->link->end_task);
-    for (dx_list *l = t->feeds.next; l != &t->feeds; l = l->next)
-        dx_task_clear(&DX_CONTAINER(l, dx_feed, link)->flush);
 }
 
 void dx_topics_end(dx_hub *hub)
