@@ -3,6 +3,7 @@
 #include "store/db.h"
 
 #include "base/assert.h"
+#include "base/mutant.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -272,6 +273,8 @@ static int set_up(dx_db *db, bool is_reader)
             db, "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA secure_delete=OFF;"
                 "PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=OFF; PRAGMA cell_size_check=ON;"
                 "PRAGMA trusted_schema=OFF");
+    if (code == SQLITE_OK && DX_MUTANT("sync_left_out"))
+        code = dx_db_exec(db, "PRAGMA synchronous=NORMAL");
     return code == SQLITE_OK && is_reader ? dx_db_exec(db, "PRAGMA query_only=ON") : code;
 }
 

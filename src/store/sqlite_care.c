@@ -10,6 +10,7 @@
 #include "store/sqlite_inner.h"
 
 #include "base/clock.h"
+#include "base/mutant.h"
 
 #include <stdio.h>
 
@@ -24,7 +25,7 @@ enum {
 void dx_sqlite_note(dx_sqlite *s, int code)
 {
     if (dx_db_is_medium_fault(code) && code != SQLITE_IOERR_DATA) {
-        s->is_unsure = true;
+        s->is_unsure = !DX_MUTANT("failed_sync_forgotten");
         s->retry_ms = dx_clock_ms() + RETRY_MS;
     }
     pthread_mutex_lock(&s->state_lock);

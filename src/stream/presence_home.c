@@ -3,6 +3,7 @@
 #include "stream/presence_home.h"
 
 #include "base/assert.h"
+#include "base/mutant.h"
 
 #include <stdlib.h>
 
@@ -168,7 +169,7 @@ void dx_presence_on_leave(dx_post *post)
     dx_member *m = DX_CONTAINER(post, dx_member, post);
     dx_presence_room *r = m->room;
 
-    if (m->person) {
+    if (m->person && !DX_MUTANT_ONE_IN("member_stays", 10)) {
         size_t before = dx_room_bytes(&r->room);
         dx_room_leave(&r->room, m->person);
         tell_soon(r);

@@ -1,4 +1,4 @@
-"""What must be true of a ledger: C1 to C9 of the delivery guarantees, by sorts and comparisons, without a search.
+"""What must be true of a ledger: C1 to C10 of the delivery guarantees, by sorts and comparisons, without a search.
 Is:     one Outcome per check: how much was looked at, and each violation with its smallest evidence.
 Is not: the run that made the ledger. planted.py shows that each kind of violation is found.
 How:    the history read at the end is what each session is compared with, a whole run at a time; only where that
@@ -8,7 +8,7 @@ SPDX-License-Identifier: MIT
 import bisect
 from array import array
 
-from records import ACKED, FIRST, LAST, MARKER, content, content_text
+from records import ACKED, FIRST, LAST, MARKER, SILENT, content, content_text
 
 TITLES = {
     "C1": "durability: what was acknowledged is in the history, at its offset",
@@ -19,8 +19,12 @@ TITLES = {
     "C6": "duplicates: no message at two offsets, keys and producers hold",
     "C7": "real time: what was acknowledged before is in front, one connection's order is kept",
     "C8": "no invention: what was received was sent, to this stream, with its checksum",
-    "C9": "liveness: after the faults publishes are taken and all are at the head in time",
+    "C9": "liveness: after the faults publishes are taken, and all get to the head",
+    "C10": "presence: who is there is listed, who has gone is not, within the time that is promised",
 }
+PING_S = 2            # of the server that is tested
+LEFT_S, SILENT_S = 1, PING_S + 8  # until one who left, or who gives no sign of life any more, is gone
+SLACK_S = 4           # of a machine that has other things to do as well
 
 
 class Outcome:
@@ -87,6 +91,7 @@ class Check:
         self.look_at_order()
         self.look_at_fresh_reads()
         self.looked("C9", self.ledger.counts.get("subscribers at the head", 0))
+        self.look_at_presence()
         return list(self.outcomes.values())
 
     # -- the history at the end --
@@ -340,6 +345,53 @@ class Check:
             before = bisect.bisect_left(times, s.began)
             if before and tops[before - 1] > s.next:
                 self.violate("C7", f"{s}: told that {s.next} is the end, but {tops[before - 1]} had been acknowledged")
+
+    # -- presence --
+
+    def look_at_presence(self):
+        """Each list, in the order of time, against those who were there or not long gone."""
+        coming = sorted(self.ledger.stays, key=lambda s: s.began, reverse=True)
+        lives, there = {}, []
+        for stay in coming:
+            self.look_at_joining(stay)
+        for look in sorted(self.ledger.looks, key=lambda at: at.began):
+            while coming and coming[-1].began <= look.ended:
+                stay = coming.pop()
+                lives.setdefault(stay.ident, []).append(stay)
+                if stay.told and stay.proved:
+                    there.append(stay)
+            there = [s for s in there if s.proved > look.began]
+            for stay in there:
+                if stay.told <= look.began and look.ended <= stay.proved:
+                    self.looked("C10")
+                    if stay.ident not in look.there:
+                        self.violate("C10", f"{stay} is not listed at {look.began:.4f}")
+            for ident in look.there:
+                self.look_at_listed(look, ident, lives.get(ident, ()))
+
+    def look_at_listed(self, look, ident, stays):
+        self.looked("C10")
+        if not stays:
+            self.violate("C10", f"{ident}, who never came, is listed at {look.began:.4f}")
+        elif not any(s.ended is None or self.healthy(s.ended, look.began) <= self.may_last(s) for s in stays):
+            self.violate("C10", f"{stays[-1]}, is still listed at {look.began:.4f}")
+
+    def look_at_joining(self, stay):
+        if stay.told is None and stay.proved and self.healthy(stay.began, stay.proved) > self.may_last(None):
+            self.violate("C10", f"{stay}, did not hear that it is there")
+
+    def may_last(self, stay):
+        promised = SILENT_S if stay and stay.habit == SILENT else LEFT_S
+        return (promised + SLACK_S) * self.ledger.patience
+
+    def healthy(self, begin, end):
+        """How long of that time there was a server that could do something."""
+        pauses = self.ledger.pauses
+        at, paused = max(bisect.bisect_left(pauses, (begin,)) - 1, 0), 0.0
+        while at < len(pauses) and pauses[at][0] < end:
+            paused += max(0.0, min(end, pauses[at][1]) - max(begin, pauses[at][0]))
+            at += 1
+        return end - begin - paused
 
 
 def check(ledger):

@@ -1,6 +1,7 @@
-"""The server under test, and what is done to it: killed, stopped, short of files, short of space.
+"""The server under test, and what is done to it and around it: killed, stopped, short of files, short of space,
+its wall clock set, clients killed.
 Is:     starting `duplex serve` on one directory and one port, again and again; the faults, in a seeded order.
-Is not: the clients' faults, which are theirs.
+Is not: what clients do of themselves, such as going away before the answer.
 SPDX-License-Identifier: MIT
 """
 import http.client
@@ -8,13 +9,45 @@ import os
 import pathlib
 import random
 import resource
+import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
 
+from check import PING_S
+
 READY_S = 20
 BALLAST = "ballast"
+COMPILER = os.environ.get("CC", "cc")
+CLOCK = pathlib.Path(__file__).resolve().parent / "clock.c"
+# A clock that goes ahead by more than keys are remembered (5 minutes) ends them: so it must not, all jumps
+# together since a key was used. Back it may go as far as it likes.
+AHEAD_S, BACK_S = 200, 6 * 3600
+
+
+def has_compiler():
+    return shutil.which(COMPILER) is not None
+
+
+class Clock:
+    """The wall clock that a server believes in."""
+
+    def __init__(self, directory):
+        self.directory, self.shift_s = pathlib.Path(directory), 0.0
+        self.file = self.directory / "clock"
+
+    def environment(self):
+        """What a server is to be started with."""
+        self.set(0.0)
+        subprocess.run([COMPILER, "-shared", "-fPIC", "-O1", "-o", self.directory / "clock.so", CLOCK], check=True)
+        return {"LD_PRELOAD": str(self.directory / "clock.so"), "LEDGER_CLOCK": str(self.file)}
+
+    def set(self, shift_s):
+        self.shift_s = shift_s
+        with open(self.file, "r+b" if self.file.exists() else "wb") as out:
+            out.write(struct.pack("q", int(shift_s * 1e9)))
 
 
 class Broken(Exception):
@@ -44,7 +77,7 @@ class Server:
 
     def write_config(self, channels):
         """A namespace for each kind of channel; its paths begin with it."""
-        lines = ["namespaces:"]
+        lines = [f"ping: {PING_S}s", "namespaces:"]
         kinds = {c.path[:c.path.index("/", 1) + 1]: (c.is_json, c.kept) for c in channels}
         for prefix, (is_json, kept) in kinds.items():
             lines += [f"  - prefix: {prefix}", "    durability: disk",
@@ -105,46 +138,82 @@ class Server:
             return -signal.SIGKILL
 
 
-class Nemesis:
-    """kills and the rest are counted in `done`. faults: beside "kill" and "stop", of "files", "space"."""
+FAULTS = ("kill", "stop", "clients", "files", "clock", "space")
 
-    def __init__(self, server, seed, faults):
-        self.server, self.random, self.faults, self.done = server, random.Random(f"{seed} nemesis"), faults, {}
+
+class Nemesis:
+    """faults: of FAULTS; each has its turn in a round. done: how often each was; pauses: when no server answered."""
+
+    def __init__(self, server, crowd, clock, seed, faults):
+        self.server, self.crowd, self.wall, self.random = server, crowd, clock, random.Random(f"{seed} nemesis")
+        self.done, self.pauses, self.ahead, self.deck, self.rounds = {}, [], [], [], 0
+        self.kinds = [*faults, *[f for f in ("kill", "kill", "space", "space") if f in faults]]
 
     def step(self):
         """One fault, from a healthy server to a healthy server."""
-        kind = self.random.choice(("kill", "kill", "kill", "stop", *self.faults))
+        self.deck = self.deck or self.random.sample(self.kinds, len(self.kinds))
+        kind = self.deck.pop()
+        if self.random.random() < 0.1:
+            time.sleep(self.random.uniform(3, 6))  # long enough for the slow to fall behind
         time.sleep(self.random.choice((self.random.uniform(0.01, 0.3), self.random.uniform(0.01, 3))))
         self.server.check()
-        {"kill": self.kill, "stop": self.stop, "files": self.files, "space": self.space}[kind]()
+        getattr(self, kind)()
+        self.count(kind)
+        self.rounds += not self.deck
+
+    def count(self, kind):
         self.done[kind] = self.done.get(kind, 0) + 1
 
     def kill(self):
+        began = time.monotonic()
         self.server.kill()
         if self.random.random() < 0.3:
             time.sleep(self.random.uniform(0, 0.5))
         self.server.start()
+        self.pauses.append((began, time.monotonic()))
 
     def stop(self):
+        began = time.monotonic()
         self.server.child.send_signal(signal.SIGSTOP)
         time.sleep(self.random.uniform(0.1, 3))
         if self.random.random() < 0.25:  # killed while it is stopped
             self.server.kill()
             self.server.start()
-            self.done["kill"] = self.done.get("kill", 0) + 1
+            self.count("kill")
         else:
             self.server.child.send_signal(signal.SIGCONT)
+        self.pauses.append((began, time.monotonic()))
+
+    def clients(self):
+        self.crowd.kill()
 
     def files(self):
+        began = time.monotonic()
         pid = self.server.child.pid
         before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         have = len(os.listdir(f"/proc/{pid}/fd"))
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (max(8, have - self.random.randrange(20)), before[1]))
         time.sleep(self.random.uniform(0.2, 2))
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        if self.random.random() < 0.2:
+            self.kill()
+            self.count("kill")
+        else:
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+            self.pauses.append((began, time.monotonic()))
+
+    def clock(self):
+        """Ahead, by less than what keys are remembered for, all that was within that time together; or back."""
+        self.ahead = [(at, by) for at, by in self.ahead if time.monotonic() - at < AHEAD_S]
+        left = AHEAD_S - sum(by for _, by in self.ahead)
+        by = self.random.choice((self.random.uniform(0, left), self.random.uniform(-10, 0),
+                                 self.random.uniform(-BACK_S, 0)))
+        if by > 0:
+            self.ahead.append((time.monotonic(), by))
+        self.wall.set(self.wall.shift_s + by)
 
     def space(self):
         """Fills the small file system that the data is on, and frees it; now and then kills it while full."""
+        began = time.monotonic()
         ballast = self.server.data / ".." / BALLAST
         with open(ballast, "wb") as out:
             at = 0
@@ -159,7 +228,8 @@ class Nemesis:
         is_killed = self.random.random() < 0.3
         if is_killed:
             self.server.kill()
-            self.done["kill"] = self.done.get("kill", 0) + 1
+            self.count("kill")
         ballast.unlink()
         if is_killed:
             self.server.start()
+        self.pauses.append((began, time.monotonic()))

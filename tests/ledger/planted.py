@@ -7,7 +7,8 @@ import copy
 from array import array
 
 from check import check
-from records import ACKED, Channel, Final, Ledger, Log, Publish, Session, content, payload
+from records import (ACKED, CLOSES, SILENT, Channel, Final, Ledger, Log, Look, Publish, Session, Stay, content,
+                     payload)
 
 EPOCH = 0x1234
 
@@ -26,7 +27,21 @@ def good():
         ledger.finals[ch] = Final(EPOCH, first, numbers[first - 1:])
         add_readers(ledger, ch, numbers)
     ledger.counts["subscribers at the head"] = 4
+    add_members(ledger)
     return ledger
+
+
+def add_members(ledger):
+    """Of "a" and "b" the first left after 110 s, the other was silent from then on; a pause of 100 s follows."""
+    for ident, habit in (("a", CLOSES), ("b", SILENT)):
+        stay = Stay(ident, habit)
+        stay.began, stay.told, stay.proved, stay.ended = 100.0, 101.0, 109.0, 110.0
+        ledger.stays.append(stay)
+    ledger.pauses = [(111.0, 211.0)]
+    for at, there in ((99, ()), (100, "a"), (105, "ab"), (112, "ab"), (214, "ab"), (220, "b"), (230, "")):
+        look = Look(float(at), frozenset(there))
+        look.ended = at + 0.5
+        ledger.looks.append(look)
 
 
 def add_readers(ledger, ch, numbers):
@@ -252,6 +267,30 @@ def told_by_a_client(l):
     l.faults.append(("C9", "not at the head"))
 
 
+def not_listed(l):
+    l.looks[2].there = frozenset("a")
+
+
+def listed_for_ever(l):
+    l.looks[5].there = frozenset("ab")
+
+
+def silent_for_ever(l):
+    l.looks[6].there = frozenset("b")
+
+
+def stranger(l):
+    l.looks[2].there = frozenset("abc")
+
+
+def listed_before(l):
+    l.looks[0].there = frozenset("a")
+
+
+def never_told(l):
+    l.stays[0].told = None
+
+
 PLANTED = {
     "C1": (lost_ack, lost_ack_in_the_middle, lost_before_the_history, lost_repetition, epoch_gone),
     "C2": (phantom, phantom_replaced, phantom_alone),
@@ -263,6 +302,7 @@ PLANTED = {
     "C7": (time_reversed, connection_reversed, stale_read),
     "C8": (invented_in_history, invented_for_one, bad_checksum, other_stream, torn_body),
     "C9": (told_by_a_client,),
+    "C10": (not_listed, listed_for_ever, silent_for_ever, stranger, listed_before, never_told),
 }
 ANY = {"C3": (gap_at_join_raw,)}
 

@@ -25,14 +25,18 @@ class Publisher:
         self.random = random.Random(f"{world.seed} publisher {number}")
         channels = world.channels if kind not in (ARRAY, PRODUCER) else [c for c in world.channels if c.is_json]
         self.channels = self.random.sample(channels, min(3, len(channels)))
+        if kind == ARRAY:
+            self.channels = [c for c in channels if c.is_heavy] + self.channels[:1]
         self.seq, self.connection, self.due, self.quiet_since = 0, None, now(), 0.0
         self.producer = {}    # channel -> [epoch, seq]
         self.done = []        # keyed: acknowledged, to be repeated
 
     # -- what all have in common --
 
-    def size(self):
+    def size(self, is_heavy):
         """Padding: mostly short, now and then one that fills several buffers."""
+        if is_heavy:
+            return 6000
         dice = self.random.random()
         if dice > 0.999:
             return self.random.randrange(4000, 40000)
@@ -41,7 +45,8 @@ class Publisher:
     def make(self, channel, count, key=""):
         """A new publish, and its payloads."""
         made = Publish(self.number, channel.number, self.seq, count, self.kind, key)
-        texts = [payload(self.number, channel.number, self.seq + i, key, self.size()) for i in range(count)]
+        is_heavy = self.kind == ARRAY and channel.is_heavy and self.random.random() < 0.25
+        texts = [payload(self.number, channel.number, self.seq + i, key, self.size(is_heavy)) for i in range(count)]
         self.seq += count
         self.log.publishes.append(made)
         self.log.count("messages sent", count)

@@ -15,6 +15,7 @@ MARKER = 60000  # the publisher of the first message, and of the one that is las
 FIRST, LAST = 1, 0
 
 ACKED, UNKNOWN, REFUSED = "acked", "unknown", "refused"
+CLOSES, CUTS, SILENT, KILLED = "closes", "is cut off", "falls silent", "is killed"  # how members go
 
 
 def now():
@@ -48,10 +49,11 @@ def offset_write(epoch, sequence):
 
 
 class Channel:
-    """kept: how many messages are retained, None for all. is_json: else text."""
+    """kept: how many messages are retained, None for all. is_json: else text. is_heavy: now and then so much is
+    published that who is slow falls behind all buffers."""
 
-    def __init__(self, number, path, is_json=True, kept=None):
-        self.number, self.path, self.is_json, self.kept = number, path, is_json, kept
+    def __init__(self, number, path, is_json=True, kept=None, is_heavy=False):
+        self.number, self.path, self.is_json, self.kept, self.is_heavy = number, path, is_json, kept, is_heavy
 
 
 class Publish:
@@ -115,6 +117,34 @@ class Session:
         return f"client {self.client} ({self.door}) ch {self.ch} from {self.start} at {self.began:.4f}"
 
 
+class Stay:
+    """One life of a member. told: when it heard of itself; proved: when it was last there for certain, asked by a
+    ping that was answered; ended: when it had gone, or had fallen silent. None: never."""
+
+    __slots__ = ("ident", "habit", "began", "told", "proved", "ended")
+
+    def __init__(self, ident, habit):
+        self.ident, self.habit, self.began = ident, habit, now()
+        self.told = self.proved = self.ended = None
+
+    def go(self):
+        self.ended = self.ended or now()
+
+    def __str__(self):
+        times = ", ".join(f"{name} {at:.4f}" for name, at in
+                          (("told", self.told), ("proved", self.proved), ("gone", self.ended)) if at)
+        return f"member {self.ident}, who {self.habit}, from {self.began:.4f}, {times}"
+
+
+class Look:
+    """A list of the members. began: before it was asked for; it ended when this was made."""
+
+    __slots__ = ("began", "ended", "there")
+
+    def __init__(self, began, there):
+        self.began, self.ended, self.there = began, now(), there
+
+
 class Final:
     """The history that was read at the end: contents[i] has the sequence first + i."""
 
@@ -131,6 +161,7 @@ class Log:
 
     def __init__(self):
         self.publishes, self.sessions, self.faults, self.counts = [], [], [], {}
+        self.stays, self.looks = [], []
 
     def fault(self, check, sentence):
         self.count("faults")
@@ -173,15 +204,19 @@ class Log:
 
 
 class Ledger:
-    """All of a run. store: "disk" or "memory". finals: by the channel's number."""
+    """All of a run. store: "disk" or "memory". finals: by the channel's number. pauses: (from, until) of those faults
+    that let no server answer, in their order. patience: what the times of a promise are multiplied with."""
 
     def __init__(self, store, channels):
         self.store, self.channels, self.finals = store, {c.number: c for c in channels}, {}
         self.publishes, self.sessions, self.faults, self.counts = [], [], [], {}
+        self.stays, self.looks, self.pauses, self.patience = [], [], [], 1
 
     def take(self, log):
         self.publishes += log.publishes
         self.sessions += log.sessions
+        self.stays += log.stays
+        self.looks += log.looks
         self.faults += log.faults
         for name, value in log.counts.items():
             self.counts[name] = self.counts.get(name, 0) + value

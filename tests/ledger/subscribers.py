@@ -14,6 +14,7 @@ RAW, V1, LATEST, EVENTS, SSE, POLL, GET = "raw", "v1", "v1 latest", "EventSource
 DOORS = (V1, RAW, EVENTS, SSE, GET, POLL, V1, LATEST, EVENTS, RAW, GET, SSE, V1, POLL, EVENTS)
 STEADY, SLOW, RETURNING = "steady", "slow", "returning"
 HABITS = (STEADY, RETURNING, SLOW, RETURNING)
+STUCK_S = 10  # without a message, once all faults are over
 QUIET_S = 20  # what a live connection may be silent before the client looks anew
 
 
@@ -25,7 +26,8 @@ class Subscriber:
         self.random = random.Random(f"{world.seed} subscriber {number}")
         self.channel = world.channels[(number * 5 + number // len(world.channels)) % len(world.channels)]
         self.epoch, self.at = None, "start"  # where to go on from: a sequence, "start" or "now"
-        self.session, self.leaves, self.marked = None, 0.0, None
+        self.session, self.leaves, self.stall_at, self.marked = None, 0.0, 0.0, None
+        self.moved, self.is_narrow = 0.0, self.habit == SLOW
         self.marker = content(MARKER, self.channel.number, LAST)
 
     @property
@@ -47,13 +49,15 @@ class Subscriber:
             await asyncio.sleep(self.random.uniform(0.005, 0.06))
 
     def leaving_time(self):
-        if self.habit == STEADY:
+        if self.habit == STEADY or self.habit == SLOW and self.random.random() < 0.7:
             return now() + 1e9
         return now() + self.random.choice((self.random.uniform(0.02, 0.5), self.random.uniform(0.5, 8)))
 
     # -- the session --
 
     def begin(self):
+        if self.at == "now":
+            self.at = self.anywhere()
         if isinstance(self.at, int) and self.random.random() < 0.03 and self.channel.number % 2:
             self.at = self.anywhere()  # has forgotten where it was
         self.session = Session(self.number, self.door, self.channel.number,
@@ -78,6 +82,7 @@ class Subscriber:
         if number is None:
             return
         self.log.count(f"received: {self.door}")
+        self.moved = now()
         if number == self.marker:
             self.marked = self.marked or now()
         if offset is None:
@@ -108,19 +113,28 @@ class Subscriber:
         self.at, self.session = self.anywhere(), None
 
     def anywhere(self):
-        """For who has no position. From when the last message is about to be written, who began behind it
-        would never see it."""
+        """For who has no position, or only that of now. From when the last message is about to be written, who
+        began behind it would never see it."""
         return "start" if self.world.is_settling() else self.random.choice(("start", "now"))
 
     async def linger(self):
-        """Between two reads; the slow are slow until all must heal."""
-        if self.habit == SLOW and not self.world.is_healing():
-            await asyncio.sleep(self.random.uniform(0.05, 1.2))
+        """Between two reads. The slow stand still at times, and in between are quick enough to become live again:
+        who is always slow never gets further than the log. All are quick once it must heal."""
+        if self.habit == SLOW and not self.world.is_healing() and now() > self.stall_at:
+            await asyncio.sleep(self.random.choice((self.random.uniform(0.05, 1), self.random.uniform(1, 5))))
+            self.stall_at = now() + self.random.uniform(0, 2)
 
     def is_leaving(self):
         if self.world.is_over():
             return True
+        if self.world.is_healing() and (self.is_narrow or self.is_late()):
+            self.is_narrow = False  # the slow come back, to be as quick as all others
+            return True
         return now() > self.leaves and not self.world.is_healing()
+
+    def is_late(self):
+        """It may have come after the last message, and would wait for it in vain."""
+        return self.session is not None and self.session.start == "now" and not self.session.entries
 
     async def pieces(self, c):
         """What comes, until it is time to go."""
@@ -145,7 +159,7 @@ class Subscriber:
             self.at = 0 if self.at == "start" and self.channel.kept is None else offset[1]
 
     async def websocket(self):
-        c = await wire.connect(self.world.port, self.habit == SLOW)
+        c = await wire.connect(self.world.port, self.is_narrow)
         try:
             if self.door == RAW and not isinstance(self.at, int) and not self.world.is_settling():
                 await self.learn(c)
@@ -215,7 +229,7 @@ class Subscriber:
         self.epoch = earliest[0]
 
     async def events(self):
-        c = await wire.connect(self.world.port, self.habit == SLOW)
+        c = await wire.connect(self.world.port, self.is_narrow)
         try:
             where, fields = self.begin(), {}
             target = f"{self.channel.path}?offset={where}"
@@ -337,19 +351,24 @@ class Subscriber:
         self.session = None
 
 
+def is_stuck(subscriber, began, patience):
+    """However much it has to read: something must come."""
+    return not subscriber.marked and now() - max(began, subscriber.moved) > STUCK_S * patience
+
+
 async def subscribe(world, log, count):
-    """Runs them all; once the world heals, says who did not get to the end in time."""
+    """Runs them all; once the world heals, says who got no further."""
     everyone = [Subscriber(world, log, n) for n in range(count)]
     tasks = [asyncio.create_task(s.run()) for s in everyone]
     while not world.is_healing():
         await asyncio.sleep(0.05)
     began = now()
-    while not all(s.marked for s in everyone) and now() - began < world.patience * 10:
+    while not all(s.marked for s in everyone) and not any(is_stuck(s, began, world.patience) for s in everyone):
         await asyncio.sleep(0.05)
     for s in everyone:
         log.count("subscribers at the head", bool(s.marked))
-        if not s.marked:
-            log.fault("C9", f"{s.name} was not at the head after {world.patience * 10} s; it is at"
+        if is_stuck(s, began, world.patience):
+            log.fault("C9", f"{s.name} got nothing for {STUCK_S * world.patience:.0f} s, but is not at the head; it is at"
                             f" {s.position() if s.session else s.at}, {s.session}")
     log.counts["slowest to the head, ms"] = int(1000 * max((s.marked or now()) - began for s in everyone))
     await asyncio.sleep(0.5)
