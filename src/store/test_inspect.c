@@ -224,6 +224,106 @@ TEST("a bit that has changed anywhere is found, and what it changed is never ser
     asker_end(&a);
 }
 
+/* ---- damage of the log of a store that was killed ---- */
+
+/* Gives how many of the four commits of fill() are there: each stands on those before it, and what is there is
+ * right. */
+static int ask_beginning(void)
+{
+    static const char *const paths[] = {"/s/one", "/s/two", "/s/fork"};
+    static const uint64_t tails[] = {3, 5, 5};
+    int there = 0;
+
+    for (int i = 0; i < 3; i++) {
+        dx_store_status status = asker_load(&a, paths[i]);
+        CHECK(status == DX_STORE_OK || status == DX_STORE_NOT_FOUND);
+        if (status != DX_STORE_OK)
+            continue;
+        CHECK_INT(there, i == 2 ? 3 : i);
+        CHECK_INT(a.tail, tails[i]);
+        there += 1 + (i == 1 && a.facts_count == 2);
+        if (i < 2)
+            CHECK_INT(asker_count(&a, a.id, 1), (long)tails[i]);
+        else
+            CHECK_INT(asker_count(&a, a.id, 4), 2);
+    }
+    return there;
+}
+
+typedef struct files {
+    uint8_t db[1 << 20], log[1 << 20];
+    size_t db_size, log_size;
+} files;
+
+static const char *path_of(const char *suffix)
+{
+    static char path[256];
+    snprintf(path, sizeof path, "%s/duplex.db%s", a.directory, suffix);
+    return path;
+}
+
+static void write_file(const char *path, const uint8_t *bytes, size_t size)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    CHECK(fd >= 0 && write(fd, bytes, size) == (ssize_t)size);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* As SIGKILL leaves them, but for one bit of the log. */
+static int open_flipped(files *f, size_t at)
+{
+    f->log[at] ^= (uint8_t)(1u << (at % 8));
+    write_file(path_of(""), f->db, f->db_size);
+    write_file(path_of("-wal"), f->log, f->log_size);
+    f->log[at] ^= (uint8_t)(1u << (at % 8));
+    int there = -1;
+    if (asker_open(&a) == DX_OK) {
+        there = ask_beginning();
+        asker_close(&a);
+    }
+    return there;
+}
+
+static void flip_log(bool is_settled)
+{
+    static files f;
+    int had[6] = {0}; /* how often so many commits were there, from -1 on */
+
+    a = (asker){.options = {.unsettled_bytes_max = is_settled ? 1 : 0}};
+    asker_begin(&a);
+    fill();
+    dx_store_sqlite_state state = {.unsettled_bytes = is_settled};
+    for (int wait = 0; wait < 1000 && state.unsettled_bytes > 0 && is_settled; wait++) {
+        dx_store_sqlite_state_get(a.store, &state);
+        dx_loop_step(a.loop, 10);
+    }
+    f.db_size = read_file(path_of(""), f.db, sizeof f.db);
+    f.log_size = read_file(path_of("-wal"), f.log, sizeof f.log);
+    asker_close(&a);
+    CHECK(f.log_size > 32 + 4096 && f.log_size < sizeof f.log);
+    for (size_t at = f.log_size % 8; at < f.log_size; at += 1 + f.log_size / 250)
+        had[1 + open_flipped(&f, at)]++;
+    for (size_t at = 0; at < 32 + 24; at += 3) /* the log's head, the first frame's */
+        had[1 + open_flipped(&f, at)]++;
+    printf("# commits that are there: none %d, 1 %d, 2 %d, 3 %d, all %d; did not open %d\n", had[1],
+           had[2], had[3], had[4], had[5], had[0]);
+    CHECK_INT(had[0], 0);
+    CHECK(had[1] > 0);
+    asker_end(&a);
+}
+
+TEST(
+    "a bit that has changed in the log of a killed store leaves a right beginning of what was in it")
+{
+    flip_log(false);
+}
+
+TEST("the same, of a log in which everything is settled")
+{
+    flip_log(true);
+}
+
 /* ---- copying ---- */
 
 static bool is_progress_wanted = true;
