@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/random.h"
 #include "stream/hub_home.h"
+#include "stream/stream_history.h"
 
 #include <stdlib.h>
 
@@ -174,6 +175,8 @@ static void on_sweep(dx_timer *timer)
     dx_hub *hub = DX_CONTAINER(timer, dx_hub, sweep_timer);
 
     dx_home_sweep(hub);
+    if (hub->history)
+        dx_history_sweep(hub->history);
     dx_timer_set(hub->loop, timer, SWEEP_MS);
 }
 
@@ -208,7 +211,9 @@ dx_err dx_hub_begin(dx_streams *streams, uint32_t index, dx_loop *loop)
 
     hub->loop = loop;
     hub->backlog = calloc(streams->count, sizeof *hub->backlog);
-    if (hub->backlog == NULL)
+    if (streams->store)
+        hub->history = dx_history_new(loop, streams->store);
+    if (hub->backlog == NULL || (streams->store && hub->history == NULL))
         return DX_ERR_MEMORY;
     dx_timer_set(loop, &hub->sweep_timer, SWEEP_MS);
     return DX_OK;
@@ -220,6 +225,8 @@ void dx_hub_end(dx_hub *hub)
     dx_timer_clear(&hub->sweep_timer);
     dx_timer_clear(&hub->retry_timer);
     dx_home_end(hub);
+    if (hub->history)
+        dx_history_end(hub->history);
     dx_topics_end(hub);
     dx_presence_end(hub);
 }
@@ -252,6 +259,7 @@ void dx_streams_free(dx_streams *streams)
     for (uint32_t i = 0; i < streams->count; i++) {
         dx_presence_free(&streams->hubs[i]);
         dx_home_free(&streams->hubs[i]);
+        dx_history_free(streams->hubs[i].history);
         free(streams->hubs[i].backlog);
     }
     free(streams);

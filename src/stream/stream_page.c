@@ -3,6 +3,7 @@
 #include "stream/stream_store.h"
 
 #include "base/assert.h"
+#include "stream/stream_history.h"
 
 #include <stdlib.h>
 
@@ -66,21 +67,15 @@ void dx_kept_cache(dx_stream *s, dx_message *message)
 
 /* ---- for readers ------------------------------------------------------------------------------ */
 
-/* A page that is put together: from the store, perhaps in several reads (it may give less than was asked
- * for), then from the log. */
+/* What is put together for one reader: from the store, perhaps in several parts (a page there ends where it
+ * ends), then from the log. */
 typedef struct page {
-    dx_store_read read;
+    dx_history_ask ask;
     dx_hub *hub;
     dx_read *asked;
     uint64_t next; /* sequence that is needed next */
     size_t bytes;  /* of payload, so far */
 } page;
-
-static void set_kind(dx_store_read *read, dx_stream_kind kind)
-{
-    for (size_t i = 0; i < read->count; i++)
-        read->messages[i]->kind = (uint8_t)kind;
-}
 
 static dx_stream_status status_of(dx_store_status status)
 {
@@ -98,7 +93,8 @@ static dx_stream_status status_of(dx_store_status status)
 static bool is_full(const page *p)
 {
     const dx_read *r = p->asked;
-    return r->count >= r->count_max || p->bytes >= r->bytes_max || p->next > r->info.tail.sequence;
+    return r->count > 0 && (r->count >= r->count_max || p->bytes >= r->bytes_max ||
+                            p->next > r->info.tail.sequence);
 }
 
 /* False: there is no room for it, or it is not the next. */
@@ -154,8 +150,6 @@ static void add_from_log(page *p, const dx_stream *s)
         continue;
 }
 
-static void read_page(page *p, uint64_t id);
-
 /* The stream as it was when it was asked for; NULL: it is not there any more, or not known. */
 static dx_stream *stream_of(const page *p)
 {
@@ -166,57 +160,67 @@ static dx_stream *stream_of(const page *p)
     return is_same ? s : NULL;
 }
 
-static void go_on(page *p, bool is_end)
+/* What has come: true if that is all there is for this reader. */
+static bool take_messages(page *p)
 {
-    dx_stream *s = is_end || is_full(p) ? NULL : stream_of(p);
+    const dx_history_ask *ask = &p->ask;
+    dx_read *r = p->asked;
+    bool is_first = r->count == 0, is_end = ask->count == 0;
 
-    if (s && p->next < dx_log_first(&s->log)) {
-        read_page(p, s->kept->id);
-        return;
+    if (ask->status != DX_STORE_OK && is_first)
+        r->status = status_of(ask->status);
+    if (ask->status == DX_STORE_OK && is_first) {
+        note_loss(p, is_end ? r->info.tail.sequence + 1 : ask->messages[0]->sequence);
+        r->next = r->info.tail;
     }
-    if (s && p->next <= s->log.tail)
+    if (is_end)
+        return true;
+    if (!reserve(r, dx_min_size(ask->count, r->count_max - r->count))) {
+        r->status = is_first ? DX_STREAM_MEMORY : r->status;
+        return true;
+    }
+    for (size_t i = 0; i < ask->count && !is_full(p); i++)
+        if (!add_message(p, ask->messages[i]))
+            return true;
+    return false;
+}
+
+static void on_history(dx_history_ask *ask);
+
+/* True: it has come. */
+static bool ask_history(page *p, const dx_stream *s)
+{
+    p->ask = (dx_history_ask){.id = s->kept->id,
+                              .from = p->next,
+                              .until = dx_min_u64(s->log.tail, dx_log_first(&s->log) - 1),
+                              .kind = s->kind,
+                              .done = on_history};
+    return dx_history_get(p->hub->history, &p->ask);
+}
+
+static void go_on(page *p, const dx_stream *s)
+{
+    bool is_end = false;
+
+    while (!is_end && s && p->next < dx_log_first(&s->log) && !is_full(p)) {
+        if (!ask_history(p, s))
+            return;
+        is_end = take_messages(p);
+        dx_history_release(&p->ask);
+    }
+    if (!is_end && s && !is_full(p) && p->next <= s->log.tail)
         add_from_log(p, s);
     dx_home_answer_read(p->hub, p->asked);
     free(p);
 }
 
-static void on_page(dx_store_read *read)
+static void on_history(dx_history_ask *ask)
 {
-    page *p = DX_CONTAINER(read, page, read);
-    dx_read *r = p->asked;
-    bool is_first = r->count == 0, is_end = read->count == 0;
+    page *p = DX_CONTAINER(ask, page, ask);
+    bool is_end = take_messages(p);
 
-    if (read->status != DX_STORE_OK && is_first)
-        r->status = status_of(read->status);
-    if (read->status == DX_STORE_OK && is_first) {
-        note_loss(p, is_end ? r->info.tail.sequence + 1 : read->messages[0]->sequence);
-        r->next = r->info.tail;
-    }
-    set_kind(read, r->info.kind);
-    if (!is_end && !reserve(r, read->count)) {
-        r->status = is_first ? DX_STREAM_MEMORY : r->status;
-        is_end = true;
-    }
-    for (size_t i = 0; i < read->count && !is_end; i++)
-        if (!add_message(p, read->messages[i]))
-            is_end = true;
-    dx_store_read_release(read);
-    go_on(p, is_end);
-}
-
-static void read_page(page *p, uint64_t id)
-{
-    dx_store *store = p->hub->all->store;
-    const dx_read *r = p->asked;
-    uint64_t left = r->info.tail.sequence + 1 - p->next;
-
-    p->read = (dx_store_read){.id = id,
-                              .from = p->next,
-                              .count_max = (size_t)dx_min_u64(r->count_max - r->count, left),
-                              .bytes_max = r->bytes_max - p->bytes,
-                              .loop = p->hub->loop,
-                              .done = on_page};
-    store->ops->read(store, &p->read);
+    dx_history_release(ask);
+    go_on(p, is_end ? NULL : stream_of(p));
 }
 
 bool dx_kept_read(dx_stream *s, dx_read *r, uint64_t start)
@@ -228,7 +232,7 @@ bool dx_kept_read(dx_stream *s, dx_read *r, uint64_t start)
         return false;
     }
     *p = (page){.hub = s->hub, .asked = r, .next = start};
-    read_page(p, s->kept->id);
+    go_on(p, s);
     return true;
 }
 
@@ -243,7 +247,7 @@ static void give_link(dx_link *link, dx_store_read *read)
 {
     const dx_stream *s = link->stream;
 
-    set_kind(read, s->kind);
+    dx_history_set_kind(read, s->kind);
     for (size_t i = 0; i < read->count && dx_batch_add(&link->queued, read->messages[i]); i++)
         link->sent = read->messages[i]->sequence;
     if (read->count == 0) /* all of it was trimmed: the topic sees the jump */

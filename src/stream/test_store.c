@@ -56,7 +56,8 @@ struct test_store {
     size_t commits, reads, fail_in;
     dx_store_status fail_status, loads_status, reads_status;
     uint64_t failing_id; /* commits of this stream fail, until the first one was answered */
-    bool is_held, is_crashed, is_ending;
+    size_t answers;      /* of commits, in mailboxes: the store outlives them */
+    bool is_held, is_crashed, is_ending, is_freed;
 };
 
 static test_store *of(dx_store *store)
@@ -228,12 +229,20 @@ static void on_load(dx_post *post)
     free(facts);
 }
 
+static void free_now(test_store *store)
+{
+    pthread_mutex_destroy(&store->lock);
+    free(store);
+}
+
 static void on_commit(dx_post *post)
 {
     dx_store_commit *commit = DX_CONTAINER(post, dx_store_commit, post);
     test_store *store = commit->work;
 
     pthread_mutex_lock(&store->lock);
+    store->answers--;
+    bool is_last = store->is_freed && store->answers == 0;
     if (commit->status != DX_STORE_OK && store->failing_id == commit->id) {
         for (op *o = store->first; o; o = o->next)
             if (o->kind == COMMIT && ((dx_store_commit *)o->what)->id == commit->id)
@@ -241,6 +250,8 @@ static void on_commit(dx_post *post)
         store->failing_id = 0;
     }
     pthread_mutex_unlock(&store->lock);
+    if (is_last)
+        free_now(store);
     commit->done(commit);
 }
 
@@ -387,6 +398,7 @@ static void carry(test_store *store, const op *o, dx_post **post, dx_loop **loop
         dx_store_commit *commit = o->what;
         carry_commit(store, commit, o->is_doomed);
         commit->post.run = on_commit;
+        store->answers++;
         *post = &commit->post, *loop = commit->loop;
         return;
     }
@@ -488,8 +500,9 @@ static void store_free(dx_store *base)
         free(o);
         post->run(post);
     }
-    pthread_mutex_destroy(&store->lock);
-    free(store);
+    store->is_freed = true;
+    if (store->answers == 0)
+        free_now(store);
 }
 
 dx_store *test_store_new(test_disk *disk)
