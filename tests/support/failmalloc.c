@@ -69,6 +69,11 @@ bool failmalloc_has_failed(void)
     return has_failed;
 }
 
+bool failmalloc_is_inside(void)
+{
+    return is_counting;
+}
+
 void failmalloc_enter(bool is_inside)
 {
     is_counting = is_inside;

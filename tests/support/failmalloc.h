@@ -25,6 +25,9 @@ size_t failmalloc_sweep(void (*scenario)(void));
 /* Within a scenario: one has failed already. */
 bool failmalloc_has_failed(void);
 
+/* Whether allocations count now. */
+bool failmalloc_is_inside(void);
+
 /* Allocations count and fail inside only; what else the test allocates does not. */
 #define FAILING(statement)                                                                         \
     do {                                                                                           \
