@@ -137,6 +137,12 @@ typedef struct dx_conn_target {
 DX_MUST_USE dx_err dx_conn_connect_to(dx_net *net, const dx_conn_target *to, const dx_conn_ops *ops,
                                       void *protocol, dx_conn **ret);
 
+/* Through TLS? */
+static inline bool dx_conn_is_secure(const dx_conn *conn)
+{
+    return conn->is_tls;
+}
+
 /* What ALPN has agreed on (RFC 7301); empty: nothing, or no TLS. A view, good while it is open. */
 dx_bytes dx_conn_alpn(const dx_conn *conn);
 

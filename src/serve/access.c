@@ -189,18 +189,25 @@ static bool subject_is_good(dx_bytes subject)
     return subject.size > 0 && subject.size <= DX_SUBJECT_BYTES_MAX && dx_utf8_is_valid(subject);
 }
 
-dx_bytes dx_trust_subject(const dx_trust *trust, const dx_http_fields *fields)
+/* The value of the only field of that name. Two of them: one is from somebody who should not have set it. */
+static dx_bytes only_field(const dx_http_fields *fields, dx_bytes name)
 {
-    dx_bytes name = dx_bytes_of(trust->header), subject = {NULL, 0};
+    dx_bytes value = {NULL, 0};
     size_t count = 0;
 
     for (size_t i = 0; i < fields->count; i++)
         if (dx_bytes_equal_nocase(fields->at[i].name, name)) {
-            subject = fields->at[i].value;
+            value = fields->at[i].value;
             count++;
         }
-    /* Two of them: one is from somebody who should not have set it. */
-    return count == 1 && subject_is_good(subject) ? subject : (dx_bytes){NULL, 0};
+    return count == 1 ? value : (dx_bytes){NULL, 0};
+}
+
+dx_bytes dx_trust_subject(const dx_trust *trust, const dx_http_fields *fields)
+{
+    dx_bytes subject = only_field(fields, dx_bytes_of(trust->header));
+
+    return subject_is_good(subject) ? subject : (dx_bytes){NULL, 0};
 }
 
 /* ---- origins ---------------------------------------------------------------------------------- */
@@ -252,6 +259,16 @@ dx_bytes dx_access_subject(const dx_exchange *x, const dx_trust *trust)
     if (subject.size == 0 || !peer_of(x, &peer) || !dx_trust_has(trust, &peer))
         return nobody;
     return subject;
+}
+
+bool dx_access_is_secure(const dx_exchange *x, const dx_trust *trust)
+{
+    dx_bytes said = only_field(&x->head.fields, DX_BYTES("X-Forwarded-Proto"));
+    dx_address peer;
+
+    if (said.size > 0 && trust->count > 0 && peer_of(x, &peer) && dx_trust_has(trust, &peer))
+        return dx_bytes_equal_nocase(said, DX_BYTES("https"));
+    return dx_conn_is_secure(dx_exchange_conn(x));
 }
 
 static const char *words_of(dx_action action)

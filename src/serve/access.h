@@ -74,6 +74,9 @@ dx_bytes dx_origin_find(const char *origins, dx_bytes origin);
 /* Who asks, as far as that is known: {NULL, 0} if not. A view for the exchange's life. */
 dx_bytes dx_access_subject(const dx_exchange *x, const dx_trust *trust);
 
+/* Whether the client came by https: this connection is TLS, or a trusted peer says so in X-Forwarded-Proto. */
+bool dx_access_is_secure(const dx_exchange *x, const dx_trust *trust);
+
 typedef enum dx_verdict {
     DX_VERDICT_ALLOWED,
     DX_VERDICT_UNKNOWN,   /* it would matter who asks, and that is not known: 401 */

@@ -35,10 +35,11 @@ static void put_op_free(put_op *op)
 
 /* ---- the answer ------------------------------------------------------------------------------- */
 
-/* The URL that was asked for. TLS ends before this server: what it was reached by is not known here. */
-static dx_bytes location_of(dx_exchange *x)
+/* The URL that was asked for, as far as it is known what the client has reached this server by. */
+static dx_bytes location_of(dx_exchange *x, const dx_trust *trust)
 {
-    dx_bytes host = x->head.host, path = x->head.path, scheme = DX_BYTES("http://");
+    dx_bytes host = x->head.host, path = x->head.path,
+             scheme = dx_access_is_secure(x, trust) ? DX_BYTES("https://") : DX_BYTES("http://");
     uint8_t *at;
 
     if (host.size == 0 || host.size > HOST_BYTES_MAX ||
@@ -56,7 +57,7 @@ static void answer_created(const put_op *op)
     dx_door_headers h = {0};
 
     if (op->create.is_new)
-        dx_door_add(&h, "Location", location_of(op->x));
+        dx_door_add(&h, "Location", location_of(op->x, &dx_worker_of(op->x)->server->trust));
     dx_door_add_offset(&h, "Stream-Next-Offset", info->tail);
     if (info->is_closed)
         dx_door_add(&h, "Stream-Closed", DX_BYTES("true"));

@@ -289,6 +289,45 @@ TEST("nobody may, and whoever is known may")
     server_end(s);
 }
 
+/* The Location of what PUT made. */
+static const char *made_at(dx_server *s, const char *path, const char *fields)
+{
+    answer a = http(s, "PUT", path, fields, (dx_bytes){NULL, 0});
+    const char *location = answer_field(&a, "Location");
+
+    CHECK_INT(a.status, 201);
+    answer_free(&a);
+    return location;
+}
+
+static bool is_text(const char *text, const char *wanted)
+{
+    if (strcmp(text, wanted) == 0)
+        return true;
+    printf("# it is %s\n", text);
+    return false;
+}
+
+TEST("§10.2.2 Location has the scheme that the client used, as far as a trusted proxy says so")
+{
+    dx_server *s = start(NULL, "127.0.0.1");
+
+    CHECK(is_text(made_at(s, "/u/a/1", ""), "http://test/u/a/1"));
+    CHECK(is_text(made_at(s, "/u/a/2", "X-Forwarded-Proto: https\r\n"), "https://test/u/a/2"));
+    CHECK(is_text(made_at(s, "/u/a/3", "X-Forwarded-Proto: HTTPS\r\n"), "https://test/u/a/3"));
+    CHECK(is_text(made_at(s, "/u/a/4", "X-Forwarded-Proto: http\r\n"), "http://test/u/a/4"));
+    CHECK(is_text(made_at(s, "/u/a/5", "X-Forwarded-Proto: javascript\r\n"), "http://test/u/a/5"));
+    CHECK(is_text(made_at(s, "/u/a/6", "X-Forwarded-Proto: https\r\nX-Forwarded-Proto: https\r\n"),
+                  "http://test/u/a/6"));
+    server_end(s);
+    s = start(NULL, "10.0.0.0/8");
+    CHECK(is_text(made_at(s, "/u/a/1", "X-Forwarded-Proto: https\r\n"), "http://test/u/a/1"));
+    server_end(s);
+    s = start(NULL, NULL);
+    CHECK(is_text(made_at(s, "/u/a/1", "X-Forwarded-Proto: https\r\n"), "http://test/u/a/1"));
+    server_end(s);
+}
+
 TEST("a program that names no owner in its prefix cannot ask for one, nor trust nonsense")
 {
     static const dx_stream_options owners = {.access = {.read = DX_MAY_SUB}};

@@ -59,8 +59,9 @@ static void refuse(dx_exchange *x, dx_ws_refusal refusal)
         dx_exchange_problem(x, status, text);
 }
 
-/* §10.2: a page may open a WebSocket only to the host it came from. Programs send no Origin. Either
- * scheme will do: a proxy in front of us may have ended TLS. */
+/* §10.2: a page may open a WebSocket only to the host it came from. Programs send no Origin. In clear either
+ * scheme will do: a proxy in front of us may have ended TLS. Through TLS a page that came in clear, which
+ * anybody on its way could have written, is another's. */
 static bool origin_is_allowed(const dx_exchange *x)
 {
     const dx_http_field *field = dx_http_fields_get(&x->head.fields, DX_HTTP_ORIGIN);
@@ -70,8 +71,9 @@ static bool origin_is_allowed(const dx_exchange *x)
         return true;
     if (dx_http_fields_next(&x->head.fields, field) || !dx_url_origin_read(field->value, &origin))
         return false;
-    return dx_url_origin_is_host(&origin, x->head.host, false) ||
-           dx_url_origin_is_host(&origin, x->head.host, true);
+    return dx_url_origin_is_host(&origin, x->head.host, true) ||
+           (!dx_conn_is_secure(dx_exchange_conn(x)) &&
+            dx_url_origin_is_host(&origin, x->head.host, false));
 }
 
 static uint8_t subprotocol_index(const dx_ws_endpoint *endpoint, dx_bytes chosen)

@@ -163,6 +163,20 @@ test('HTTP on the TLS port is told so', limit, async () => {
   assert.match(answer.body.toString(), /https:\/\/ or wss:\/\//);
 });
 
+test('a stream that is made has an https URL', limit, async () => {
+  const path_ = `/s/made-${process.pid}`;
+  const made = await request(shared.url + path_, { method: 'PUT' });
+  assert.equal(made.status, 201);
+  assert.equal(made.headers.location, shared.url + path_);
+});
+
+test('a page that came in clear opens no WebSocket through TLS', limit, async () => {
+  const address = shared.ws + freshPath();
+  await assert.rejects(wsClient({ origin: shared.url.replace('https', 'http') }).connect(address), /403/);
+  const own = await wsClient({ origin: shared.url }).connect(address);
+  own.close();
+});
+
 test('the end is announced: close_notify comes before FIN', limit, async () => {
   const socket = tls.connect({ host: '127.0.0.1', port: shared.server.port, ca: fs.readFileSync(file('ca.pem')) });
   socket.write('GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
