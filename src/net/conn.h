@@ -53,6 +53,7 @@ typedef struct dx_net_limits {
     uint32_t linger_ms;        /* wait for the peer's FIN after ours */
     uint32_t linger_bytes_max; /* discarded meanwhile */
     uint32_t handshake_ms;     /* for all of a TLS handshake; then the connection is reset */
+    uint32_t handshakes_count_max; /* of clients that shake hands; with one more the oldest is reset */
 } dx_net_limits;
 
 #define DX_NET_LIMITS_DEFAULT                                                                      \
@@ -60,7 +61,8 @@ typedef struct dx_net_limits {
                      .write_stalled_ms = 10000,                                                    \
                      .linger_ms = 2000,                                                            \
                      .linger_bytes_max = 16777216,                                                 \
-                     .handshake_ms = 10000})
+                     .handshake_ms = 10000,                                                        \
+                     .handshakes_count_max = 1024})
 
 /* The connections of one loop. */
 typedef struct dx_net {
@@ -145,6 +147,9 @@ static inline bool dx_conn_is_secure(const dx_conn *conn)
 
 /* What ALPN has agreed on (RFC 7301); empty: nothing, or no TLS. A view, good while it is open. */
 dx_bytes dx_conn_alpn(const dx_conn *conn);
+
+/* Who the client is, by the certificate that it has shown; empty: not known. A view, good while it is open. */
+dx_bytes dx_conn_subject(const dx_conn *conn);
 
 /* For on_closed: its error in words, as exactly as is known. Static. */
 const char *dx_conn_why(const dx_conn *conn);

@@ -1,6 +1,7 @@
 /* A connection through TLS: what comes is decrypted in place, what leaves is encrypted when it leaves.
  * Is:     the handshake, records in and out, close_notify, the alerts of a failure.
- * Is not: contexts and certificates (tls.c), the queue of what is not encrypted yet (conn_out.c).
+ * Is not: how it begins (conn_tls_shake.c), contexts and certificates (tls.c), the queue of what is not
+ *         encrypted yet (conn_out.c).
  * Memory: all connections of a loop share one BIO, one record's worth of scratch. OpenSSL is given whole
  *         records only, so that it keeps no buffer between them.
  * Source: RFC 8446 §5, §6.1; RFC 5246.
@@ -8,13 +9,11 @@
 #include "net/conn_tls.h"
 
 #include "base/assert.h"
-#include "net/conn_tls_bio.h"
+#include "net/conn_tls_shake.h"
 #include "net/socket.h"
 #include "net/tls_inner.h"
 
-#include <arpa/inet.h>
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
 #include <stdlib.h>
 
 enum {
@@ -37,61 +36,19 @@ static dx_conn_tls *tls_of(dx_conn *c)
 
 /* ---- birth and death -------------------------------------------------------------------------- */
 
-/* Messages of the handshake after it: TLS 1.3 has KeyUpdate, which a peer could send without end. */
-static void on_info(const SSL *ssl, int where, int value)
-{
-    dx_conn_tls *t = SSL_get_app_data(ssl);
-
-    (void)value;
-    if ((where & SSL_CB_LOOP) && t->conn.state != DX_CONN_CONNECTING && t->messages < UINT16_MAX)
-        t->messages++;
-}
-
-static bool is_numeric(const char *host)
-{
-    struct in6_addr ignored;
-
-    return inet_pton(AF_INET, host, &ignored) == 1 || inet_pton(AF_INET6, host, &ignored) == 1;
-}
-
-/* Whose certificate has to come; a name is told to the server, too (RFC 6066 §3: addresses are not). */
-static bool expect(SSL *ssl, const char *host)
-{
-    if (is_numeric(host))
-        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
-    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
-}
-
-static bool make(dx_conn_tls *t, dx_net_tls *n, const char *host)
-{
-    t->ssl = SSL_new(t->set->contexts[0]);
-    if (t->ssl == NULL)
-        return false;
-    BIO_up_ref(n->bio);
-    SSL_set_bio(t->ssl, n->bio, n->bio); /* takes one reference for both */
-    if (SSL_set_app_data(t->ssl, t) != 1)
-        return false;
-    SSL_set_info_callback(t->ssl, on_info);
-    if (t->tls->is_client)
-        SSL_set_connect_state(t->ssl);
-    else
-        SSL_set_accept_state(t->ssl);
-    return host == NULL || expect(t->ssl, host);
-}
-
 dx_err dx_conn_tls_init(dx_conn_tls *t, dx_tls *tls, const char *host)
 {
     dx_net *net = t->conn.net;
 
     dx_assert(tls->is_client == (host != NULL));
+    dx_list_init(&t->shaking);
     if (net->tls == NULL)
         net->tls = dx_net_tls_new();
     if (net->tls == NULL)
         return DX_ERR_MEMORY;
     t->tls = tls;
     t->set = dx_tls_set_current(tls);
-    if (make(t, net->tls, host))
+    if (host == NULL || dx_tls_shake_make(t, host)) /* a server waits until something comes */
         return DX_OK;
     dx_conn_tls_deinit(t);
     ERR_clear_error();
@@ -104,22 +61,16 @@ void dx_conn_tls_deinit(dx_conn_tls *t)
         dx_tls_out_drop_first(t);
     t->conn.flight_out = 0;
     dx_buffer_clear(&t->part);
+    dx_tls_shake_end(t);
     SSL_free(t->ssl);
     t->ssl = NULL;
+    free(t->subject);
+    t->subject = NULL;
     dx_tls_set_unref(t->set);
     t->set = NULL;
 }
 
 /* ---- failures --------------------------------------------------------------------------------- */
-
-static const char *why_of(dx_conn_tls *t)
-{
-    long verdict = SSL_get_verify_result(t->ssl);
-
-    if (t->tls->is_client && !t->tls->is_insecure && verdict != X509_V_OK)
-        return X509_verify_cert_error_string(verdict);
-    return dx_tls_complaint("TLS failed");
-}
 
 /* OpenSSL gave up: its alert is sent, as far as it can be at once. */
 static void fail(dx_conn_tls *t)
@@ -129,8 +80,8 @@ static void fail(dx_conn_tls *t)
     bool is_first = c->state == DX_CONN_CONNECTING;
     size_t sent = 0;
 
-    t->why = why_of(t);
-    ERR_clear_error();
+    t->why = dx_tls_why(t);
+    dx_tls_shake_end(t);
     if (is_first)
         dx_log_write(c->net->log, DX_LOG_DEBUG, "TLS handshake failed: %s", t->why);
     if (c->flight_out > 0 && !c->is_sending && !c->is_blocked &&
@@ -151,8 +102,6 @@ static void dismiss(dx_conn_tls *t)
 {
     dx_conn *c = &t->conn;
 
-    SSL_free(t->ssl);
-    t->ssl = NULL;
     if (t->tls->plain_answer.size == 0 || !dx_tls_out_append(t, t->tls->plain_answer)) {
         dx_conn_abort(c, DX_ERR_PROTOCOL, true);
         return;
@@ -212,6 +161,8 @@ static verdict judge(dx_conn_tls *t, int result)
 
 static void set_opened(dx_conn_tls *t)
 {
+    dx_tls_shake_end(t);
+    dx_tls_take_name(t);
     dx_tls_set_unref(t->set);
     t->set = NULL;
     t->conn.write_due_ms = 0; /* the handshake's deadline */
@@ -320,6 +271,20 @@ static bool is_ending(const dx_conn *c)
     return c->state != DX_CONN_CONNECTING && c->state != DX_CONN_OPEN;
 }
 
+/* The first bytes have come at a server. */
+static void begin(dx_conn_tls *t, uint8_t first)
+{
+    t->is_begun = true;
+    if (first < RECORD_TYPE_FIRST || first > RECORD_TYPE_LAST) {
+        dismiss(t);
+    } else if (dx_tls_shake_make(t, NULL)) {
+        dx_tls_shake_begin(t);
+    } else {
+        ERR_clear_error();
+        dx_conn_abort(&t->conn, DX_ERR_MEMORY, true);
+    }
+}
+
 static void on_recv(dx_io *io, uint8_t *at, size_t size)
 {
     dx_conn *c = DX_CONTAINER(io, dx_conn, io);
@@ -334,11 +299,10 @@ static void on_recv(dx_io *io, uint8_t *at, size_t size)
         dx_io_recv_stop(io);
         return;
     }
-    if (!t->is_begun && !t->tls->is_client && (at[0] < RECORD_TYPE_FIRST || at[0] > RECORD_TYPE_LAST)) {
-        dismiss(t);
+    if (!t->is_begun && !t->tls->is_client)
+        begin(t, at[0]);
+    if (is_ending(c))
         return;
-    }
-    t->is_begun = true;
     if (t->part.size > 0)
         used = complete_part(t, dx_bytes_at(at, size));
     if (is_ending(c) || c->is_fin_seen || used == size)

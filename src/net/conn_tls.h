@@ -15,10 +15,12 @@ struct dx_tls_set;
 /* `conn` is first: a dx_conn with is_tls is one of these. */
 typedef struct dx_conn_tls {
     dx_conn conn;             /* its flight_out counts the bytes below */
-    struct ssl_st *ssl;       /* NULL: dismissed, bytes leave as they are */
+    struct ssl_st *ssl;       /* NULL: nothing has come, or dismissed: bytes leave as they are */
     struct dx_tls_set *set;   /* while the handshake goes on */
     dx_tls *tls;              /* the same */
     const char *why;          /* static; more than an error number says */
+    char *subject;            /* who the client is, by its certificate; NULL: not known */
+    dx_list shaking;          /* of dx_net_tls.shaking, while the handshake of a server goes on */
     dx_chunk *first, *last;   /* encrypted, not sent */
     dx_buffer part;           /* of a record whose rest has not come */
     uint32_t sending;         /* of the send under way */
@@ -35,8 +37,6 @@ extern const dx_io_ops dx_conn_tls_io_ops;
 dx_err dx_conn_tls_init(dx_conn_tls *conn, dx_tls *tls, const char *host);
 void dx_conn_tls_deinit(dx_conn_tls *conn);
 void dx_conn_tls_net_deinit(dx_net *net);
-/* A client's first bytes. */
-void dx_conn_tls_begin(dx_conn *conn);
 void dx_conn_tls_flush(dx_conn *conn);
 /* Encrypts these bytes at once if not too much is waiting, in whole pieces of what is not sent later; gives
  * how many. */

@@ -112,6 +112,7 @@ dx_net_tls *dx_net_tls_new(void)
 
     if (n == NULL)
         return NULL;
+    dx_list_init(&n->shaking);
     n->method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "connection");
     if (n->method && BIO_meth_set_read(n->method, bio_read) && BIO_meth_set_write(n->method, bio_write) &&
         BIO_meth_set_ctrl(n->method, bio_control))

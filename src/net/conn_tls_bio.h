@@ -19,6 +19,11 @@ typedef struct dx_net_tls {
     dx_bytes in;       /* records not read yet */
     dx_conn_tls *to;   /* whose turn it is */
     bool is_out_of_memory;
+    dx_list shaking;   /* of dx_conn_tls.shaking, the oldest first */
+    uint32_t shaking_count;
+    uint32_t given_up; /* handshakes, because there were too many; since the start */
+    uint32_t untold;   /* refusals since the last line in the log, */
+    uint64_t told_ms;  /* which was then; loop time */
     uint8_t scratch[DX_TLS_RECORD_BYTES]; /* where small pieces become one record */
 } dx_net_tls;
 

@@ -147,3 +147,13 @@ uint32_t dx_socket_unsent(int fd)
 
     return ioctl(fd, SIOCOUTQ, &bytes) == 0 && bytes >= 0 ? (uint32_t)bytes : UINT32_MAX;
 }
+
+bool dx_socket_peer(int fd, dx_address *ret)
+{
+    dx_address peer = {.transport = DX_TCP, .size = sizeof(struct sockaddr_un)};
+
+    if (getpeername(fd, &peer.any, &peer.size) != 0)
+        return false;
+    *ret = peer;
+    return true;
+}

@@ -20,6 +20,9 @@ DX_MUST_USE dx_err dx_socket_listen(dx_address *address, uint32_t count, int *fd
  * Errors: as above. */
 DX_MUST_USE dx_err dx_socket_client(const dx_address *address, int *ret);
 
+/* Whom `fd` is connected to. False: nobody. */
+bool dx_socket_peer(int fd, dx_address *ret);
+
 /* What every stream socket gets once it is connected: TCP_NODELAY (we batch ourselves) and
  * TCP_USER_TIMEOUT (a dead peer is noticed within 30 s). Does nothing on other transports. */
 void dx_socket_tune(int fd);

@@ -5,6 +5,7 @@
 #include "net/conn_tls.h"
 #include "net/socket.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
@@ -20,13 +21,16 @@ char directory[64], alone[128], alone_key[128];
 
 static void remove_all(void)
 {
-    const char *names[] = {"ca.pem", "ca-key.pem", "cert.pem", "key.pem", "b.pem", "b-key.pem", "x.pem", "y.pem"};
-    char path[128];
+    DIR *all = opendir(directory);
+    char path[sizeof directory + 256];
 
-    for (size_t i = 0; i < DX_COUNT(names); i++) {
-        snprintf(path, sizeof path, "%s/%s", directory, names[i]);
-        unlink(path);
+    for (struct dirent *one; all && (one = readdir(all)) != NULL;) {
+        snprintf(path, sizeof path, "%s/%s", directory, one->d_name);
+        if (one->d_name[0] != '.')
+            unlink(path);
     }
+    if (all)
+        closedir(all);
     rmdir(directory);
 }
 
@@ -47,30 +51,71 @@ void certificates_make(void)
     certificate_write(alone, alone_key, "b.example", -60, 3600);
 }
 
+static bool add_extension(X509 *cert, int nid, const char *value)
+{
+    X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
+    bool ok = e && X509_add_ext(cert, e, -1);
+
+    X509_EXTENSION_free(e);
+    return ok;
+}
+
+static void read_issuer(const char *cert_path, const char *key_path, X509 **cert, EVP_PKEY **key)
+{
+    FILE *from = fopen(cert_path, "r"), *key_from = fopen(key_path, "r");
+
+    dx_assert(from && key_from);
+    *cert = PEM_read_X509(from, NULL, NULL, NULL);
+    *key = PEM_read_PrivateKey(key_from, NULL, NULL, NULL);
+    dx_assert(*cert && *key);
+    fclose(from);
+    fclose(key_from);
+}
+
+static void write_pair(const dx_tls_pair *to, X509 *cert, EVP_PKEY *key)
+{
+    FILE *file = fopen(to->cert, "w"), *key_file = fopen(to->key, "w");
+
+    dx_assert(file && key_file);
+    bool ok = PEM_write_X509(file, cert) && PEM_write_PrivateKey(key_file, key, NULL, NULL, 0, NULL, NULL);
+    dx_assert(ok);
+    fclose(file);
+    fclose(key_file);
+}
+
+void certificate_write_as(const dx_tls_pair *to, const certificate *c)
+{
+    EVP_PKEY *key = c->is_rsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256"), *issuer_key = NULL;
+    X509 *cert = X509_new(), *issuer = NULL;
+    X509_NAME *subject = X509_get_subject_name(cert);
+    bool ok = X509_set_version(cert, X509_VERSION_3);
+
+    for (size_t i = 0; i < DX_COUNT(c->cn) && c->cn[i]; i++)
+        ok = ok && X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)c->cn[i], -1, -1, 0);
+    if (c->issuer.cert)
+        read_issuer(c->issuer.cert, c->issuer.key, &issuer, &issuer_key);
+    ok = ok && X509_set_issuer_name(cert, issuer ? X509_get_subject_name(issuer) : subject) &&
+         X509_gmtime_adj(X509_getm_notBefore(cert), c->from_s) &&
+         X509_gmtime_adj(X509_getm_notAfter(cert), c->to_s) && X509_set_pubkey(cert, key) &&
+         (!c->names || add_extension(cert, NID_subject_alt_name, c->names)) &&
+         (!c->usage || add_extension(cert, NID_ext_key_usage, c->usage)) &&
+         (!c->is_ca || add_extension(cert, NID_basic_constraints, "critical,CA:TRUE")) &&
+         X509_sign(cert, issuer ? issuer_key : key, EVP_sha256());
+    dx_assert(ok);
+    write_pair(to, cert, key);
+    X509_free(cert);
+    X509_free(issuer);
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(issuer_key);
+}
+
 void certificate_write(const char *cert_path, const char *key_path, const char *name, long from_s, long to_s)
 {
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *cert = X509_new();
     char names[128];
 
     snprintf(names, sizeof names, "DNS:%s", name);
-    X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, names);
-    X509_NAME *subject = X509_get_subject_name(cert);
-    bool ok = X509_set_version(cert, X509_VERSION_3) && X509_add_ext(cert, e, -1) &&
-              X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0) &&
-              X509_set_issuer_name(cert, subject) && X509_gmtime_adj(X509_getm_notBefore(cert), from_s) &&
-              X509_gmtime_adj(X509_getm_notAfter(cert), to_s) && X509_set_pubkey(cert, key) &&
-              X509_sign(cert, key, EVP_sha256());
-    dx_assert(ok);
-    FILE *to = fopen(cert_path, "w"), *key_to = fopen(key_path, "w");
-    dx_assert(to && key_to);
-    ok = PEM_write_X509(to, cert) && PEM_write_PrivateKey(key_to, key, NULL, NULL, 0, NULL, NULL);
-    dx_assert(ok);
-    fclose(to);
-    fclose(key_to);
-    X509_EXTENSION_free(e);
-    X509_free(cert);
-    EVP_PKEY_free(key);
+    certificate_write_as(&(dx_tls_pair){cert_path, key_path},
+                         &(certificate){.cn = {name}, .names = names, .from_s = from_s, .to_s = to_s});
 }
 
 dx_tls *server_tls(const dx_tls_pair *pairs, size_t count)

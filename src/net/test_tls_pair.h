@@ -28,6 +28,18 @@ void certificates_make(void);
 /* A self-signed certificate for `name`, valid from `from_s` to `to_s` seconds from now. */
 void certificate_write(const char *cert, const char *key, const char *name, long from_s, long to_s);
 
+/* What is in a certificate. */
+typedef struct certificate {
+    const char *cn[2];    /* common names; NULL: none */
+    const char *names;    /* as OpenSSL's subjectAltName: "DNS:a.example,URI:x:y"; NULL: none */
+    const char *usage;    /* extendedKeyUsage; NULL: none */
+    dx_tls_pair issuer;   /* {NULL, NULL}: itself */
+    long from_s, to_s;    /* valid from and to, from now */
+    bool is_rsa, is_ca;
+} certificate;
+
+void certificate_write_as(const dx_tls_pair *to, const certificate *certificate);
+
 dx_tls *server_tls(const dx_tls_pair *pairs, size_t count);
 dx_tls *client_tls(const char *ca, bool is_insecure);
 

@@ -112,23 +112,36 @@ static dx_err fail_memory(char why[DX_TLS_WHY_BYTES])
     return DX_ERR_MEMORY;
 }
 
-static dx_err load_server(dx_tls *tls, dx_tls_set *set, char why[DX_TLS_WHY_BYTES])
+/* All that a server's context has beside its certificate. */
+static dx_err prepare_server(dx_tls *tls, dx_tls_set *set, SSL_CTX *c, char why[DX_TLS_WHY_BYTES])
 {
     static const unsigned char id[] = "duplex";
 
+    SSL_CTX_set_tlsext_servername_callback(c, on_server_name);
+    SSL_CTX_set_tlsext_servername_arg(c, set);
+    if (tls->alpn)
+        SSL_CTX_set_alpn_select_cb(c, on_alpn, tls);
+    if (SSL_CTX_set_session_id_context(c, id, sizeof id - 1) != 1)
+        return fail_memory(why);
+    if (tls->clients.ca)
+        return dx_tls_ask_clients(c, &tls->clients, why);
+    return dx_tls_use_tickets(c) == DX_OK ? DX_OK : fail_memory(why);
+}
+
+static dx_err load_server(dx_tls *tls, dx_tls_set *set, char why[DX_TLS_WHY_BYTES])
+{
     for (size_t i = 0; i < tls->pairs_count; i++) {
         SSL_CTX *c = context_new(tls);
         if (c == NULL)
             return fail_memory(why);
-        set->contexts[set->count++] = c;
-        SSL_CTX_set_tlsext_servername_callback(c, on_server_name);
-        SSL_CTX_set_tlsext_servername_arg(c, set);
-        if (tls->alpn)
-            SSL_CTX_set_alpn_select_cb(c, on_alpn, tls);
-        if (SSL_CTX_set_session_id_context(c, id, sizeof id - 1) != 1 ||
-            dx_tls_use_tickets(c) != DX_OK)
-            return fail_memory(why);
-        dx_err err = dx_tls_load_pair(c, &tls->pairs[i], tls->log, why);
+        set->contexts[set->count] = c; /* counted when it is settled */
+        dx_err err = prepare_server(tls, set, c, why);
+        if (err == DX_OK)
+            err = dx_tls_load_pair(c, &tls->pairs[i], tls->log, why);
+        if (err != DX_OK || dx_tls_join(set->contexts, set->count, c))
+            SSL_CTX_free(c);
+        else
+            set->count++;
         if (err != DX_OK)
             return err;
     }
@@ -165,8 +178,12 @@ static dx_tls *tls_new(void)
     return tls;
 }
 
-static bool copy_pairs(dx_tls *tls, const dx_tls_server *options)
+static bool copy_files(dx_tls *tls, const dx_tls_server *options)
 {
+    tls->clients = options->clients;
+    tls->clients.ca = options->clients.ca ? strdup(options->clients.ca) : NULL;
+    if (options->clients.ca && tls->clients.ca == NULL)
+        return false;
     tls->pairs = calloc(options->pairs_count, sizeof *tls->pairs);
     if (tls->pairs == NULL)
         return false;
@@ -190,7 +207,7 @@ dx_err dx_tls_server_new(const dx_tls_server *options, dx_tls **ret, char why[DX
     tls->alpn = options->alpn;
     tls->plain_answer = options->plain_answer;
     tls->log = options->log;
-    dx_err err = copy_pairs(tls, options) ? dx_tls_reload(tls, why) : fail_memory(why);
+    dx_err err = copy_files(tls, options) ? dx_tls_reload(tls, why) : fail_memory(why);
     if (err != DX_OK) {
         dx_tls_free(tls);
         return err;
@@ -246,6 +263,8 @@ dx_err dx_tls_client_new(const dx_tls_client *options, dx_tls **ret, char why[DX
         fail_memory(why);
     else
         err = trust(c, options, why);
+    if (err == DX_OK && options->pair.cert)
+        err = dx_tls_load_pair(c, &options->pair, NULL, why);
     ERR_clear_error();
     if (err != DX_OK) {
         dx_tls_free(tls);
@@ -265,6 +284,7 @@ void dx_tls_free(dx_tls *tls)
         free((char *)(uintptr_t)tls->pairs[i].key);
     }
     free(tls->pairs);
+    free((char *)(uintptr_t)tls->clients.ca);
     pthread_mutex_destroy(&tls->lock);
     OPENSSL_cleanse(tls->tickets, sizeof tls->tickets);
     free(tls);

@@ -25,9 +25,28 @@ typedef struct dx_tls_pair {
     const char *cert, *key;
 } dx_tls_pair;
 
+/* Which name in a client's certificate is who it is; there must be exactly one of that kind. */
+typedef enum dx_tls_name {
+    DX_TLS_NAME_CN,    /* the common name of the subject */
+    DX_TLS_NAME_EMAIL, /* of the alternative names: an address, */
+    DX_TLS_NAME_URI,   /* a URI, */
+    DX_TLS_NAME_DNS,   /* a host */
+} dx_tls_name;
+
+/* Who may connect. */
+typedef struct dx_tls_clients {
+    const char *ca; /* a PEM file with the certificates that clients are believed by: of authorities, or of
+                       clients themselves; NULL: nobody is asked for a certificate. Who is asked, is asked with
+                       each connection: no session is taken up again */
+    bool is_optional; /* who has none may connect, too; one that is not believed is refused in any case */
+    dx_tls_name name;
+} dx_tls_clients;
+
 typedef struct dx_tls_server {
     const dx_tls_pair *pairs; /* 1 to DX_TLS_PAIRS_MAX. A client gets the first that is for the name it asks
-                                 for (SNI), else the first of all */
+                                 for (SNI), else the first of all. Of those with the same names and keys of
+                                 different kinds (ECDSA, RSA), the one that it can use */
+    dx_tls_clients clients;
     size_t pairs_count;
     const char *const *alpn; /* protocols in our order of liking, NULL-terminated, static. A client that offers
                                 others only is refused; who offers none is taken for the last one's */
@@ -51,6 +70,7 @@ DX_MUST_USE dx_err dx_tls_reload(dx_tls *tls, char why[DX_TLS_WHY_BYTES]);
 typedef struct dx_tls_client {
     const char *ca;          /* a PEM file with the authorities to believe; NULL: those of the system */
     bool is_insecure;        /* believes anybody */
+    dx_tls_pair pair;        /* to show to a server that asks; {NULL, NULL}: none */
     const char *const *alpn; /* offered; NULL-terminated, static; NULL: none */
 } dx_tls_client;
 

@@ -37,6 +37,7 @@ struct dx_tls {
     dx_tls_ticket_key tickets[DX_TLS_TICKET_KEYS]; /* newest first */
     dx_tls_pair *pairs;                            /* copies, to load again */
     size_t pairs_count;
+    dx_tls_clients clients; /* a copy */
     const char *const *alpn;
     dx_bytes plain_answer;
     const dx_log *log;
@@ -50,8 +51,19 @@ void dx_tls_set_unref(dx_tls_set *set);
 /* tls_files.c: certificate and key into `context`. */
 dx_err dx_tls_load_pair(SSL_CTX *context, const dx_tls_pair *pair, const dx_log *log,
                         char why[DX_TLS_WHY_BYTES]);
+/* Whether a file can be read; else `why` says which, behind `what`. */
+dx_err dx_tls_check_readable(const char *what, const char *path, char why[DX_TLS_WHY_BYTES]);
 /* What OpenSSL complains of first, or `otherwise`; its queue is empty after that. */
 const char *dx_tls_complaint(const char *otherwise);
+
+/* tls_files.c: the certificate and key of `from` into one of the first `count` of `contexts` that has the same
+ * names and none of its kind. False: there is none. */
+bool dx_tls_join(SSL_CTX *const *contexts, size_t count, SSL_CTX *from);
+
+/* tls_clients.c */
+dx_err dx_tls_ask_clients(SSL_CTX *context, const dx_tls_clients *clients, char why[DX_TLS_WHY_BYTES]);
+/* Who the other end is, by its certificate: given, from malloc. NULL: nobody, or memory is out. */
+char *dx_tls_name_of(const SSL *ssl, dx_tls_name name);
 
 /* tls_tickets.c */
 dx_err dx_tls_use_tickets(SSL_CTX *context);

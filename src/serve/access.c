@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "codec/url.h"
 #include "codec/utf8.h"
+#include "net/socket.h"
 #include "serve/door.h"
 
 #include <arpa/inet.h>
@@ -238,35 +239,30 @@ dx_bytes dx_origin_find(const char *origins, dx_bytes text)
 
 /* ---- requests --------------------------------------------------------------------------------- */
 
-static bool peer_of(const dx_exchange *x, dx_address *ret)
+static bool is_trusted(const dx_exchange *x, const dx_trust *trust)
 {
-    dx_address peer = {.transport = DX_TCP, .size = sizeof(struct sockaddr_un)};
-
-    if (getpeername(dx_exchange_conn(x)->io.fd, &peer.any, &peer.size) != 0)
-        return false;
-    *ret = peer;
-    return true;
-}
-
-dx_bytes dx_access_subject(const dx_exchange *x, const dx_trust *trust)
-{
-    dx_bytes nobody = {NULL, 0};
     dx_address peer;
 
-    if (trust->header == NULL)
-        return nobody;
-    dx_bytes subject = dx_trust_subject(trust, &x->head.fields);
-    if (subject.size == 0 || !peer_of(x, &peer) || !dx_trust_has(trust, &peer))
-        return nobody;
-    return subject;
+    return trust->count > 0 && dx_socket_peer(dx_exchange_conn(x)->io.fd, &peer) &&
+           dx_trust_has(trust, &peer);
+}
+
+/* A proxy may have shown a certificate, too: that is who the proxy is, and never who asks. */
+dx_bytes dx_access_subject(const dx_exchange *x, const dx_trust *trust)
+{
+    dx_bytes nobody = {NULL, 0}, own = dx_conn_subject(dx_exchange_conn(x)),
+             said = trust->header ? dx_trust_subject(trust, &x->head.fields) : nobody;
+
+    if (trust->header && (said.size > 0 || own.size > 0) && is_trusted(x, trust))
+        return said;
+    return subject_is_good(own) ? own : nobody;
 }
 
 bool dx_access_is_secure(const dx_exchange *x, const dx_trust *trust)
 {
     dx_bytes said = only_field(&x->head.fields, DX_BYTES("X-Forwarded-Proto"));
-    dx_address peer;
 
-    if (said.size > 0 && trust->count > 0 && peer_of(x, &peer) && dx_trust_has(trust, &peer))
+    if (said.size > 0 && is_trusted(x, trust))
         return dx_bytes_equal_nocase(said, DX_BYTES("https"));
     return dx_conn_is_secure(dx_exchange_conn(x));
 }
