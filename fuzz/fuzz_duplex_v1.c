@@ -38,7 +38,9 @@ static bool write_again(const dx_v1_server_frame *f, dx_v1_control *c)
     switch (f->kind) {
     case DX_V1_MESSAGE:
     case DX_V1_MEMBERS: return false;
-    case DX_V1_ACK: dx_v1_ack_write(id_of(f), f->offset, c); return true;
+    case DX_V1_ACK:
+        (f->is_duplicate ? dx_v1_ack_again_write : dx_v1_ack_write)(id_of(f), f->offset, c);
+        return true;
     case DX_V1_ERROR: dx_v1_error_write(id_of(f), f->status, DX_BYTES("?"), c); return true;
     case DX_V1_GAP: dx_v1_gap_write(&f->gap, c); return true;
     case DX_V1_CAUGHT_UP: dx_v1_caught_up_write(f->offset, c); return true;

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "codec/json.h"
+#include "codec/stream_rules.h"
 #include "codec/utf8.h"
 
 static const dx_bytes no_id = {(const uint8_t *)"-", 1};
@@ -114,6 +115,20 @@ dx_v1_fault dx_v1_client_read(dx_bytes in, dx_v1_client_frame *ret)
     return DX_V1_OK;
 }
 
+bool dx_v1_number_read(dx_bytes id, uint64_t *epoch, uint64_t *sequence)
+{
+    uint64_t first, second;
+    dx_bytes rest = id, text;
+
+    if (!dx_bytes_split(&rest, '.', &text) || rest.at == NULL ||
+        !dx_stream_number_read(text, DX_STREAM_NUMBER_MAX, &first) ||
+        !dx_stream_number_read(rest, DX_STREAM_NUMBER_MAX, &second))
+        return false;
+    *epoch = first;
+    *sequence = second;
+    return true;
+}
+
 size_t dx_v1_publish_write(dx_bytes id, uint8_t at[static DX_V1_ID_BYTES_MAX + 1])
 {
     if (id.size == 0)
@@ -184,12 +199,24 @@ static void end(dx_v1_control *c)
     put(c, DX_BYTES("}"));
 }
 
-void dx_v1_ack_write(dx_bytes id, dx_offset offset, dx_v1_control *ret)
+static void begin_ack(dx_bytes id, dx_offset offset, dx_v1_control *ret)
 {
     begin(ret, DX_BYTES("{\"ack\":"));
     put_id(ret, id);
     put(ret, DX_BYTES(",\"offset\":"));
     put_offset(ret, offset);
+}
+
+void dx_v1_ack_write(dx_bytes id, dx_offset offset, dx_v1_control *ret)
+{
+    begin_ack(id, offset, ret);
+    end(ret);
+}
+
+void dx_v1_ack_again_write(dx_bytes id, dx_offset offset, dx_v1_control *ret)
+{
+    begin_ack(id, offset, ret);
+    put(ret, DX_BYTES(",\"duplicate\":true"));
     end(ret);
 }
 
@@ -312,6 +339,10 @@ static bool read_id(dx_bytes value, dx_v1_server_frame *ret)
 
 static bool read_ack(dx_bytes object, dx_bytes value, dx_v1_server_frame *ret)
 {
+    dx_bytes again;
+
+    ret->is_duplicate = dx_json_object_find(object, DX_BYTES("duplicate"), &again) &&
+                        dx_bytes_equal(again, DX_BYTES("true"));
     return read_id(value, ret) && ret->id_size > 0 &&
            read_offset(object, DX_BYTES("offset"), &ret->offset);
 }

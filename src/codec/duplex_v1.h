@@ -57,6 +57,9 @@ size_t dx_v1_publish_write(dx_bytes id, uint8_t at[static DX_V1_ID_BYTES_MAX + 1
 
 bool dx_v1_id_is_good(dx_bytes id);
 
+/* The id of a numbered message, "<epoch>.<sequence>" in decimal. False: it is none; nothing is set. */
+DX_MUST_USE bool dx_v1_number_read(dx_bytes id, uint64_t *epoch, uint64_t *sequence);
+
 /* ---- control from the server ------------------------------------------------------------------ */
 
 /* One control frame, whole. */
@@ -78,6 +81,8 @@ static inline dx_bytes dx_v1_control_bytes(const dx_v1_control *c)
 
 /* Each makes `*ret` one control frame. */
 void dx_v1_ack_write(dx_bytes id, dx_offset offset, dx_v1_control *ret);
+/* It had been taken before. offset: the stream's end, which may be behind it. */
+void dx_v1_ack_again_write(dx_bytes id, dx_offset offset, dx_v1_control *ret);
 /* id: empty where there is none (null then). detail: cut after DX_V1_DETAIL_BYTES_MAX. */
 void dx_v1_error_write(dx_bytes id, unsigned status, dx_bytes detail, dx_v1_control *ret);
 void dx_v1_gap_write(const dx_v1_gap *gap, dx_v1_control *ret);
@@ -111,6 +116,7 @@ typedef enum dx_v1_server_kind {
 typedef struct dx_v1_server_frame {
     dx_v1_server_kind kind;
     dx_offset offset;               /* MESSAGE: behind it; ACK, CAUGHT_UP */
+    bool is_duplicate;              /* ACK: taken before; the offset may be behind it */
     uint8_t id[DX_V1_ID_BYTES_MAX]; /* ACK, ERROR */
     size_t id_size;                 /* 0: an error that belongs to no id */
     unsigned status;                /* ERROR */

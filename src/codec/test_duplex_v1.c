@@ -174,6 +174,12 @@ TEST("control from the server, as written and as read")
     CHECK_MEM(f.id, f.id_size, "a\"\\<", 4);
     CHECK_INT(dx_offset_compare(f.offset, offset_7), 0);
 
+    CHECK(!f.is_duplicate);
+    dx_v1_ack_again_write(DX_BYTES("1.2"), offset_7, &c);
+    CHECK_BYTES(c, "\n{\"ack\":\"1.2\",\"offset\":\"" OFFSET "\",\"duplicate\":true}");
+    f = from_server(__LINE__, dx_v1_control_bytes(&c), DX_V1_OK);
+    CHECK(f.kind == DX_V1_ACK && f.is_duplicate);
+
     dx_v1_error_write(DX_BYTES("7"), 409, DX_BYTES("no \"such\""), &c);
     CHECK_BYTES(c, "\n{\"error\":\"7\",\"status\":409,\"detail\":\"no \\\"such\\\"\"}");
     f = from_server(__LINE__, dx_v1_control_bytes(&c), DX_V1_OK);
@@ -219,6 +225,33 @@ TEST("control from the server, as written and as read")
     f = SERVER("\n{\"join\":[],\"leave\":[]}");
     CHECK_INT(f.kind, DX_V1_MEMBERS);
     CHECK_BYTES(f.data, "{\"join\":[],\"leave\":[]}");
+}
+
+TEST("the id of a numbered message is an epoch, a dot and a number")
+{
+    static const char *const bad[] = {"",
+                                      ".",
+                                      "1",
+                                      "1.",
+                                      ".1",
+                                      "1.2.3",
+                                      "01.1",
+                                      "1.x",
+                                      "-1.1",
+                                      "1.01",
+                                      "+1.1",
+                                      "1. 2",
+                                      "9007199254740992.0",
+                                      "0.9007199254740992"};
+    uint64_t epoch = 7, sequence = 8;
+
+    for (size_t i = 0; i < DX_COUNT(bad); i++)
+        if (dx_v1_number_read(dx_bytes_of(bad[i]), &epoch, &sequence))
+            TAP_FAIL("taken: \"%s\"", bad[i]);
+    CHECK(epoch == 7 && sequence == 8);
+    CHECK(dx_v1_number_read(DX_BYTES("0.9007199254740991"), &epoch, &sequence));
+    CHECK_INT(epoch, 0);
+    CHECK_INT(sequence, 9007199254740991);
 }
 
 TEST("the longest control fits: an id of quotes, a detail of control bytes")

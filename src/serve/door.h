@@ -11,16 +11,15 @@
 
 /* How long the doors that go on keep a client. */
 typedef struct dx_live_times {
-    uint32_t wait_ms;    /* a long-poll that says nothing else */
-    uint32_t sse_ms;     /* live=sse, about; then the client comes back (Durable Streams 1.0 §10.2) */
+    uint32_t wait_ms; /* a long-poll that says nothing else */
+    uint32_t sse_ms;  /* live=sse, about; then the client comes back (Durable Streams 1.0 §10.2) */
     uint32_t comment_ms; /* of silence, then a comment is sent */
 } dx_live_times;
 
 enum { DX_WAIT_MS = 20000, DX_WAIT_S_MAX = 60, DX_SSE_MS = 60000, DX_SSE_COMMENT_MS = 25000 };
 
 #define DX_LIVE_TIMES_DEFAULT                                                                      \
-    ((dx_live_times){                                                                              \
-        .wait_ms = DX_WAIT_MS, .sse_ms = DX_SSE_MS, .comment_ms = DX_SSE_COMMENT_MS})
+    ((dx_live_times){.wait_ms = DX_WAIT_MS, .sse_ms = DX_SSE_MS, .comment_ms = DX_SSE_COMMENT_MS})
 
 /* A prefix with streams: the context of its routes. */
 typedef struct dx_stream_route {
@@ -49,12 +48,14 @@ void dx_door_websocket(dx_exchange *x, void *route);
 typedef struct dx_live_wish {
     dx_position position; /* where to begin; Last-Event-ID goes before offset */
     bool has_offset;      /* an offset or Last-Event-ID was given */
-    bool is_plain;        /* Accept: text/event-stream and no live=sse: an EventSource, not a Durable Streams
+    bool
+        is_plain; /* Accept: text/event-stream and no live=sse: an EventSource, not a Durable Streams
                              client */
     bool has_cursor;
     uint64_t cursor; /* ?cursor=, as the client got it last */
     bool has_wait;
     uint64_t wait_s; /* Prefer: wait=N; not bounded here */
+    uint64_t limit;  /* ?limit=: messages in an answer at most; not of SSE */
 } dx_live_wish;
 
 /* live=long-poll, Prefer: wait=N. (door_wait.c) */

@@ -334,14 +334,33 @@ static bool read_last(dx_exchange *x, wish_kind kind, bool has_offset, uint64_t 
     return false;
 }
 
+static bool read_limit(dx_exchange *x, uint64_t last, uint64_t *ret)
+{
+    dx_bytes limit;
+
+    if (!dx_door_argument(x, "limit", &limit))
+        return false;
+    if (limit.at == NULL)
+        return true;
+    if (last > 0)
+        bad(x, "limit goes with offset; last is a limit itself.");
+    else if (!dx_stream_number_read(limit, READ_COUNT_MAX, ret) || *ret == 0)
+        bad(x, "limit must be a number of messages from 1 to 10000.");
+    else
+        return true;
+    return false;
+}
+
 static void get(dx_exchange *x, const dx_stream_route *route)
 {
-    dx_live_wish wish = {0};
-    dx_read what = {.is_touch = true, .count_max = READ_COUNT_MAX, .bytes_max = READ_BYTES_MAX};
+    dx_live_wish wish = {.limit = READ_COUNT_MAX};
+    dx_read what = {.is_touch = true, .bytes_max = READ_BYTES_MAX};
     wish_kind kind = read_wish(x, &wish);
 
-    if (kind == WISH_BAD || !read_last(x, kind, wish.has_offset, &what.last))
+    if (kind == WISH_BAD || !read_last(x, kind, wish.has_offset, &what.last) ||
+        !read_limit(x, what.last, &wish.limit))
         return;
+    what.count_max = wish.limit;
     what.position = wish.position;
     if (kind == WISH_WAIT)
         dx_door_wait(x, route, &wish);

@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-enum { READ_COUNT_MAX = 10000, READ_BYTES_MAX = 1048576 };
+enum { READ_BYTES_MAX = 1048576 };
 
 typedef struct wait_op {
     dx_watch watch;
@@ -195,7 +195,7 @@ static void read_on(wait_op *op)
                         .path = dx_bytes_at(r->path, path.size),
                         .position = op->at,
                         .is_touch = true,
-                        .count_max = READ_COUNT_MAX,
+                        .count_max = op->wish.limit,
                         .bytes_max = READ_BYTES_MAX,
                         .done = on_read};
     op->reading = r;

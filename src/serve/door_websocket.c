@@ -36,6 +36,7 @@ void dx_ws_door_free(dx_worker *w, dx_ws_door *d)
         dx_topic_release(d->topic);
     if (d->is_wide) {
         dx_buffer_clear(&dx_wide_door_of(d)->ping);
+        dx_buffer_clear(&dx_wide_door_of(d)->producer);
         free(d);
     } else {
         dx_pool_give(&w->doors, d);

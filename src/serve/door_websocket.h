@@ -37,10 +37,11 @@ typedef struct dx_ws_door {
 
 /* What raw connections do not have. */
 typedef struct dx_wide_door {
-    dx_ws_door door;   /* first */
-    dx_buffer ping;    /* JSON text: to be answered when what was sent before it has come back */
-    dx_offset read_to; /* catching up: behind the last message it was given */
-    dx_member *member; /* NULL: it is not present */
+    dx_ws_door door;    /* first */
+    dx_buffer ping;     /* JSON text: to be answered when what was sent before it has come back */
+    dx_buffer producer; /* ?producer=: ids are its numbers; constant */
+    dx_offset read_to;  /* catching up: behind the last message it was given */
+    dx_member *member;  /* NULL: it is not present */
     bool is_caught_up_owed;
     bool is_notes_owed; /* to hear of others from when it is live on */
     bool is_hearing;    /* it watches presence */

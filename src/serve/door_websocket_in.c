@@ -6,6 +6,8 @@
 
 #include "base/assert.h"
 
+#include <stdlib.h>
+
 enum {
     APPENDS_HIGH = 64, /* appends of one connection that wait for the stream's home */
     APPENDS_LOW = 32,
@@ -16,6 +18,7 @@ typedef struct ws_append {
     dx_ws_door *door;
     dx_worker *worker;
     dx_message *message;
+    dx_append_rules *rules; /* on the heap; NULL: no producer */
     uint8_t id_size;
     uint8_t id[DX_V1_ID_BYTES_MAX];
 } ws_append;
@@ -55,12 +58,15 @@ static refusal refusal_of(dx_stream_status status)
     case DX_STREAM_STORE:
         return (refusal){503, DX_WS_CLOSE_TRY_LATER,
                          "the store failed: whether the message was taken is not known"};
+    case DX_STREAM_PRODUCER_STALE:
+        return (refusal){403, DX_CLOSE_FORBIDDEN, "this producer has a newer epoch"};
+    case DX_STREAM_PRODUCER_START:
+        return (refusal){400, DX_WS_CLOSE_DATA, "a producer's new epoch begins with number 0"};
+    case DX_STREAM_PRODUCER_GAP:
+        return (refusal){409, DX_CLOSE_CONFLICT, "not the producer's number that comes next"};
     case DX_STREAM_CONFLICT: /* these need rules or a position, which a message here does not have */
     case DX_STREAM_SEQUENCE:
     case DX_STREAM_MISMATCH:
-    case DX_STREAM_PRODUCER_STALE:
-    case DX_STREAM_PRODUCER_START:
-    case DX_STREAM_PRODUCER_GAP:
     case DX_STREAM_KEY_REUSED:
     case DX_STREAM_SOURCE_NOT_FOUND:
     case DX_STREAM_SOURCE_DELETED:
@@ -104,6 +110,12 @@ static void hold_back(dx_ws_door *d)
     dx_ws_pause(d->ws);
 }
 
+static void append_free(ws_append *op)
+{
+    free(op->rules);
+    dx_pool_give(&op->worker->appends, op);
+}
+
 static void answer(dx_ws_door *d, const ws_append *op)
 {
     dx_bytes id = dx_bytes_at(op->id, op->id_size);
@@ -113,7 +125,8 @@ static void answer(dx_ws_door *d, const ws_append *op)
         refusal r = refusal_of(op->append.status);
         refuse(d, id, &r);
     } else if (id.size > 0) {
-        dx_v1_ack_write(id, op->append.next, &control);
+        bool is_again = op->rules && op->rules->is_duplicate;
+        (is_again ? dx_v1_ack_again_write : dx_v1_ack_write)(id, op->append.next, &control);
         dx_v1_send(d, &control);
     }
 }
@@ -132,7 +145,7 @@ static void on_appended(dx_append *append)
         dx_ws_door_settle(d);
         dx_ws_door_go_on(d);
     }
-    dx_pool_give(&w->appends, op);
+    append_free(op);
     dx_ws_door_free(w, d);
 }
 
@@ -159,16 +172,45 @@ static ws_append *append_new(dx_ws_door *d, dx_bytes id, dx_stream_kind kind, dx
     return op;
 }
 
+/* What the id says about the producer's message. NULL: memory is out. */
+static dx_append_rules *rules_new(dx_ws_door *d, dx_bytes id)
+{
+    dx_append_rules *rules = calloc(1, sizeof *rules);
+
+    if (rules == NULL)
+        return NULL;
+    rules->producer = dx_buffer_view(&dx_wide_door_of(d)->producer);
+    bool is_good = dx_v1_number_read(id, &rules->producer_epoch, &rules->producer_sequence);
+    dx_assert(is_good); /* is_allowed */
+    return rules;
+}
+
+static bool has_producer(dx_ws_door *d)
+{
+    return d->is_v1 && dx_wide_door_of(d)->producer.size > 0;
+}
+
+static bool is_numbered(dx_bytes id)
+{
+    uint64_t epoch, sequence;
+
+    return dx_v1_number_read(id, &epoch, &sequence);
+}
+
 static bool is_allowed(dx_ws_door *d, dx_bytes id, dx_bytes payload)
 {
     static const refusal read_only = {403, DX_CLOSE_FORBIDDEN, "this connection only reads"};
     static const refusal too_large = {413, DX_WS_CLOSE_TOO_BIG,
                                       "larger than a message of this stream may be"};
+    static const refusal no_number = {400, DX_WS_CLOSE_DATA,
+                                      "with producer=, an id is EPOCH.NUMBER"};
 
     if (d->is_write_off)
         refuse(d, id, &read_only);
     else if (payload.size > dx_topic_namespace(d->topic)->message_bytes_max)
         refuse(d, id, &too_large);
+    else if (has_producer(d) && !is_numbered(id))
+        refuse(d, id, &no_number);
     else
         return true;
     return false;
@@ -179,6 +221,11 @@ static void publish(dx_ws_door *d, dx_bytes id, dx_stream_kind kind, dx_bytes pa
     if (!is_allowed(d, id, payload))
         return;
     ws_append *op = append_new(d, id, kind, payload);
+    if (op && has_producer(d) && (op->append.rules = op->rules = rules_new(d, id)) == NULL) {
+        dx_message_unref(op->message);
+        append_free(op);
+        op = NULL;
+    }
     if (op == NULL) {
         refusal r = refusal_of(DX_STREAM_MEMORY);
         refuse(d, id, &r);

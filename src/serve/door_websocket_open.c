@@ -17,7 +17,8 @@ typedef struct ws_wish {
     dx_on_slow on_slow;
     bool is_echo_off, is_read_off, is_write_off;
     bool is_present, may_see;
-    dx_bytes member, data; /* views of the exchange; of the waiting room, once it is there */
+    dx_bytes member, data,
+        producer; /* views of the exchange; of the waiting room, once it is there */
 } ws_wish;
 
 /* First the stream is watched, so that nothing is missed, then the position is looked up. */
@@ -29,7 +30,7 @@ typedef struct waiting_room {
     const dx_stream_route *route;
     dx_ws_handshake handshake;
     ws_wish wish;
-    uint8_t bytes[]; /* of wish.member and wish.data */
+    uint8_t bytes[]; /* of the wish's */
 } waiting_room;
 
 static dx_hub *hub_of(const waiting_room *r)
@@ -74,17 +75,23 @@ static void begin_reading(dx_ws_door *d, const waiting_room *r, uint64_t next)
     dx_ws_door_read(d, &wish);
 }
 
+static bool wide_door_init(dx_wide_door *wide, const ws_wish *wish)
+{
+    wide->may_see = wish->may_see;
+    wide->id_size = (uint8_t)wish->member.size;
+    dx_copy(wide->id, wish->member.at, wish->member.size);
+    return dx_buffer_append(&wide->producer, wish->producer);
+}
+
 static dx_ws_door *door_new(const waiting_room *r)
 {
     dx_ws_door *d = dx_ws_door_new(r->worker, is_v1(r) || r->wish.is_present);
 
     if (d == NULL)
         return NULL;
-    if (d->is_wide) {
-        dx_wide_door *wide = dx_wide_door_of(d);
-        wide->may_see = r->wish.may_see;
-        wide->id_size = (uint8_t)r->wish.member.size;
-        dx_copy(wide->id, r->wish.member.at, r->wish.member.size);
+    if (d->is_wide && !wide_door_init(dx_wide_door_of(d), &r->wish)) {
+        dx_ws_door_free(r->worker, d);
+        return NULL;
     }
     d->is_v1 = is_v1(r);
     d->is_write_off = r->wish.is_write_off;
@@ -234,6 +241,17 @@ static bool read_presence(dx_exchange *x, ws_wish *wish)
     dx_unreachable("dx_presence_status outside its enum");
 }
 
+/* Its numbers are what the ids of duplex.v1 are; a raw session has no ids. */
+static bool read_producer(dx_exchange *x, dx_bytes *ret)
+{
+    if (!dx_door_argument(x, "producer", ret))
+        return false;
+    if (ret->at == NULL || dx_v1_id_is_good(*ret))
+        return true;
+    dx_exchange_problem(x, 400, "producer is 1 to 64 bytes of visible ASCII.");
+    return false;
+}
+
 static bool read_wish(dx_exchange *x, ws_wish *ret)
 {
     ws_wish wish = {0};
@@ -241,7 +259,7 @@ static bool read_wish(dx_exchange *x, ws_wish *ret)
     if (!dx_door_position(x, DX_OFFSET_NOW, &wish.position) ||
         !read_switch(x, "echo", &wish.is_echo_off) || !read_switch(x, "read", &wish.is_read_off) ||
         !read_switch(x, "write", &wish.is_write_off) || !read_on_slow(x, &wish.on_slow) ||
-        !read_presence(x, &wish))
+        !read_presence(x, &wish) || !read_producer(x, &wish.producer))
         return false;
     *ret = wish;
     return true;
@@ -273,7 +291,8 @@ static bool check_access(dx_exchange *x, const dx_stream_route *route, ws_wish *
 
 static waiting_room *room_new(dx_exchange *x, const dx_stream_route *route, const ws_wish *wish)
 {
-    waiting_room *r = calloc(1, sizeof *r + wish->member.size + wish->data.size);
+    waiting_room *r =
+        calloc(1, sizeof *r + wish->member.size + wish->data.size + wish->producer.size);
 
     if (r == NULL)
         return NULL;
@@ -282,10 +301,13 @@ static waiting_room *room_new(dx_exchange *x, const dx_stream_route *route, cons
     r->worker = dx_worker_of(x);
     r->route = route;
     r->wish = *wish;
-    r->wish.member.at = r->bytes;
-    dx_copy(r->bytes, wish->member.at, wish->member.size);
-    r->wish.data.at = r->bytes + wish->member.size;
-    dx_copy(r->bytes + wish->member.size, wish->data.at, wish->data.size);
+    uint8_t *to = r->bytes;
+    dx_bytes *const views[] = {&r->wish.member, &r->wish.data, &r->wish.producer};
+    for (size_t i = 0; i < DX_COUNT(views); i++) {
+        dx_copy(to, views[i]->at, views[i]->size);
+        views[i]->at = to;
+        to += views[i]->size;
+    }
     return r;
 }
 

@@ -30,6 +30,12 @@ TEST("§5.6 the query: each parameter once, offsets that are none 400, unknown o
             "last=1&offset=-1",
             "last=1&offset=-1&live=sse",
             "cursor=1&cursor=2",
+            "limit=0",
+            "limit=10001",
+            "limit=x",
+            "limit=",
+            "limit=1&limit=1",
+            "last=1&limit=1",
         };
         CHECK_INT(status_of(s, "PUT", "/s/a", TEXT, "x"), 201);
         for (size_t i = 0; i < DX_COUNT(bad); i++)
@@ -56,6 +62,27 @@ TEST("?last=N gives the last messages, all of them if there are fewer")
         answer_free(&a);
         CHECK_INT(status_of(s, "PUT", "/s/e", JSON, ""), 201);
         CHECK_GET(s, "/s/e?last=1", 200, "[]");
+    }
+}
+
+TEST("?limit=N gives at most so many, and the cursor behind them, from history and by long-poll")
+{
+    static const char *const doors[] = {"", "&live=long-poll"};
+
+    FOR_SERVERS(s, NULL) {
+        CHECK_INT(status_of(s, "PUT", "/s/a", JSON, "[1,2,3,4,5]"), 201);
+        for (size_t i = 0; i < DX_COUNT(doors); i++) {
+            text next = text_of("/s/a?offset=-1&limit=2%s", doors[i]);
+            for (int part = 1; part <= 3; part++) {
+                answer a = http_get(s, next.at);
+                const char *want = part == 1 ? "[1,2]" : part == 2 ? "[3,4]" : "[5]";
+                CHECK_MEM(a.body, a.size, want, strlen(want));
+                CHECK_FIELD(&a, "Stream-Up-To-Date", part == 3 ? "true" : "");
+                next = text_of("/s/a?offset=%s&limit=2%s", answer_field(&a, "Stream-Next-Offset"),
+                               doors[i]);
+                answer_free(&a);
+            }
+        }
     }
 }
 

@@ -149,6 +149,82 @@ TEST("a refused message is answered under its id, and the session goes on")
     }
 }
 
+/* The next is an acknowledgement of this id, or of a message that was there before. */
+static void expect_ack(int line, int fd, const char *id, bool is_duplicate)
+{
+    dx_v1_server_frame f;
+
+    if (v1_is(line, fd, DX_V1_ACK, &f) &&
+        (!dx_bytes_equal(dx_bytes_at(f.id, f.id_size), dx_bytes_of(id)) ||
+         f.is_duplicate != is_duplicate))
+        TAP_FAIL("line %d: ack of %.*s%s, expected %s", line, (int)f.id_size, f.id,
+                 f.is_duplicate ? " again" : "", id);
+}
+
+TEST("producer=: what is sent again stands in the stream once, on whichever connection or door")
+{
+    FOR_SERVERS(s, NULL) {
+        int fd = v1_open(s, "/live/t?read=0&producer=p");
+        ws_send_text(fd, "0.0\na");
+        ws_send_text(fd, "0.1\nb");
+        expect_ack(__LINE__, fd, "0.0", false);
+        expect_ack(__LINE__, fd, "0.1", false);
+        close(fd);
+        fd = v1_open(s, "/live/t?read=0&producer=p");
+        for (char text[] = "0.0\na"; text[2] <= '2'; text[2]++, text[4]++)
+            ws_send_text(fd, text);
+        expect_ack(__LINE__, fd, "0.0", true);
+        expect_ack(__LINE__, fd, "0.1", true);
+        expect_ack(__LINE__, fd, "0.2", false);
+        answer a = http(s, "POST", "/live/t",
+                        "Content-Type: text/plain\r\nProducer-Id: p\r\nProducer-Epoch: 0\r\n"
+                        "Producer-Seq: 2\r\n",
+                        DX_BYTES("c"));
+        CHECK_INT(a.status, 204);
+        answer_free(&a);
+        int other = v1_open(s, "/live/t?read=0&producer=q");
+        ws_send_text(other, "0.0\nd");
+        expect_ack(__LINE__, other, "0.0", false);
+        check_log(__LINE__, s, "/live/t", "abcd");
+        close(fd), close(other);
+    }
+}
+
+TEST("producer=: a number that is not the next one is refused, and what follows it, too")
+{
+    FOR_SERVERS(s, NULL) {
+        int fd = v1_open(s, "/live/t?read=0&producer=p");
+        ws_send_text(fd, "0.1\nx");
+        EXPECT_ERROR(fd, "0.1", 409);
+        ws_send_text(fd, "3.0\na");
+        EXPECT_ACK(fd, "3.0");
+        ws_send_text(fd, "3.2\nx");
+        EXPECT_ERROR(fd, "3.2", 409);
+        ws_send_text(fd, "3.3\nx");
+        EXPECT_ERROR(fd, "3.3", 409);
+        ws_send_text(fd, "4.1\nx");
+        EXPECT_ERROR(fd, "4.1", 400);
+        ws_send_text(fd, "2.0\nx");
+        EXPECT_ERROR(fd, "2.0", 403);
+        static const char *const bad[] = {"1\nx", "-\nx", "3.x\nx", "3.01\nx"};
+        for (size_t i = 0; i < DX_COUNT(bad); i++) {
+            ws_send_text(fd, bad[i]);
+            EXPECT_ERROR(fd, i == 0 ? "1" : i == 1 ? "" : i == 2 ? "3.x" : "3.01", 400);
+        }
+        ws_send_text(fd, "4.0\nb");
+        EXPECT_ACK(fd, "4.0");
+        check_log(__LINE__, s, "/live/t", "ab");
+        unsigned status;
+        CHECK_INT(v1_open_on(peer_connect(dx_server_port(s)), "/live/t?producer=", &status), -1);
+        CHECK_INT(status, 400);
+        int raw = ws_must_open(s, "/live/t?read=0&producer=p"); /* has no ids */
+        ws_send_text(raw, "c");
+        ws_send_text(fd, "4.1\nd");
+        EXPECT_ACK(fd, "4.1");
+        close(fd), close(raw);
+    }
+}
+
 TEST("write=0: a message is answered with 403, and the session goes on")
 {
     FOR_SERVERS(s, NULL) {
