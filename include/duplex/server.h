@@ -72,6 +72,25 @@ DX_API dx_err dx_server_route(dx_server *server, const char *method, const char 
 DX_API dx_err dx_server_websocket(dx_server *server, const char *pattern,
                                   const dx_ws_handler *handler);
 
+/* WebSockets of one server that are sent the same messages, from any thread: the players of a game, those who
+ * look at one thing. What is to be read later, too, belongs into a stream (stream.h). */
+typedef struct dx_ws_group dx_ws_group;
+
+/* Makes a group, before the server is started; it is freed with the server. NULL when memory is out. */
+DX_API DX_MUST_USE dx_ws_group *dx_server_group(dx_server *server);
+
+/* In a callback of `ws`: it is in the group from now on, until it is taken out, by the program, at the latest
+ * in its `close`. Removing one that is not in does nothing.
+ * Errors: DX_ERR_MEMORY. */
+DX_API dx_err dx_ws_group_add(dx_ws_group *group, dx_ws *ws);
+DX_API void dx_ws_group_remove(dx_ws_group *group, dx_ws *ws);
+
+/* Sends one message to all that are in; payload: borrowed, copied once. It is left out for one whose queue is
+ * full. In order for messages of one thread.
+ * Errors: DX_ERR_CLOSED (the server does not run), DX_ERR_BUSY, DX_ERR_MEMORY: some may have got it then.
+ * Threads: any, until the server is freed.   Cost: O(members), on their workers. */
+DX_API dx_err dx_ws_group_send(dx_ws_group *group, dx_ws_type type, dx_bytes payload);
+
 /* Serves the files below `directory` at paths below `prefix` ("/" or "/files/"): types by name, ETag,
  * conditions, ranges, precompressed siblings (.br, .gz); index.html for a directory.
  * Errors: as above, DX_ERR_NOT_FOUND, DX_ERR_DENIED (the directory cannot be opened). */

@@ -270,7 +270,10 @@ void dx_conn_on_input(dx_conn *c, uint8_t *at, size_t size)
 
 static void conn_on_recv(dx_io *io, uint8_t *at, size_t size)
 {
-    dx_conn_on_input(DX_CONTAINER(io, dx_conn, io), at, size);
+    dx_conn *c = DX_CONTAINER(io, dx_conn, io);
+
+    c->net->bytes_in += size;
+    dx_conn_on_input(c, at, size);
 }
 
 void dx_conn_on_input_end(dx_conn *c)

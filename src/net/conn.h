@@ -73,6 +73,7 @@ typedef struct dx_net {
     struct dx_net_tls *tls; /* what its TLS connections share; NULL until there is one */
     dx_list live; /* of dx_conn.link */
     size_t conns_count;
+    uint64_t bytes_in, bytes_out; /* through its sockets since it began; as encrypted, where they are */
 } dx_net;
 
 typedef enum dx_conn_state {

@@ -244,6 +244,7 @@ bool dx_conn_write_large(dx_conn *c, dx_bytes head, dx_bytes body)
                 dx_conn_abort(c, err, false);
                 return true;
             }
+            c->net->bytes_out += sent;
             out_consume(c, dx_min_size(sent, queued));
             sent -= dx_min_size(sent, queued);
         }
@@ -342,6 +343,7 @@ void dx_conn_on_sent(dx_io *io, size_t sent, dx_err err)
     dx_conn *c = DX_CONTAINER(io, dx_conn, io);
     size_t given = (size_t)c->flight_out + c->flight_pulled;
 
+    c->net->bytes_out += sent;
     c->is_sending = false;
     c->is_blocked = err == DX_OK && sent < given; /* before anything is called that may write */
     if (c->state == DX_CONN_CLOSED)

@@ -291,6 +291,7 @@ static void on_recv(dx_io *io, uint8_t *at, size_t size)
     dx_conn_tls *t = tls_of(c);
     size_t used = 0;
 
+    c->net->bytes_in += size;
     if (is_ending(c)) {
         dx_conn_discard(c, size);
         return;
@@ -486,6 +487,7 @@ static void on_sent(dx_io *io, size_t sent, dx_err err)
     dx_conn *c = DX_CONTAINER(io, dx_conn, io);
     dx_conn_tls *t = tls_of(c);
 
+    c->net->bytes_out += sent;
     c->is_sending = false;
     c->is_blocked = err == DX_OK && sent < t->sending;
     if (c->state == DX_CONN_CLOSED)

@@ -13,6 +13,7 @@
 #include "net/listener.h"
 #include "serve/access.h"
 #include "serve/listen.h"
+#include "serve/stats.h"
 #include "stream/hub.h"
 #include "ws/server.h"
 
@@ -67,6 +68,7 @@ struct dx_server {
     dx_worker *worker;   /* workers_count of them */
     dx_workers *workers; /* their threads; NULL before start */
     dx_streams *streams;
+    dx_stats *stats; /* NULL: none; owned */
     atomic_uint drain_ms, drained_count;
     atomic_bool is_draining, is_stopped;
     bool is_joined; /* by dx_server_wait */

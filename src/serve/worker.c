@@ -59,6 +59,8 @@ void dx_worker_end(dx_loop *loop, uint32_t index, void *server)
     dx_worker *w = &((dx_server *)server)->worker[index];
 
     dx_timer_clear(&w->drain_tick);
+    if (index == 0)
+        dx_stats_end(w->server->stats);
     close_listeners(w);
     for (dx_list *l = w->net.live.next, *next; l != &w->net.live; l = next) {
         next = l->next;
@@ -149,6 +151,8 @@ dx_err dx_worker_start(dx_loop *loop, uint32_t index, void *server)
         err = dx_hub_begin(s->streams, index, loop);
     if (err == DX_OK)
         err = open_listeners(w);
+    if (err == DX_OK && index == 0)
+        dx_stats_begin(s->stats, w);
     if (err != DX_OK)
         dx_worker_end(loop, index, server);
     return err;

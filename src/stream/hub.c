@@ -279,3 +279,8 @@ uint64_t dx_origin_new(dx_hub *hub)
 {
     return (uint64_t)(hub->index + 1) << 48 | ++hub->origins_count;
 }
+
+dx_hub_traffic dx_hub_traffic_of(const dx_hub *hub)
+{
+    return hub->traffic;
+}

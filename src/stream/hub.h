@@ -308,6 +308,14 @@ void dx_subscriber_stop(dx_subscriber *sub);
 /* Nothing is in flight any more. */
 void dx_subscriber_end(dx_subscriber *sub);
 
+/* Since it began: messages that came to be appended to streams whose home this is, and messages that were
+ * given to those who listen at this worker, each as often as there are. For its worker. */
+typedef struct dx_hub_traffic {
+    uint64_t published_count, delivered_count;
+} dx_hub_traffic;
+
+dx_hub_traffic dx_hub_traffic_of(const dx_hub *hub);
+
 /* A number for the messages of one subscriber, so that it can be spared them. Never 0. */
 uint64_t dx_origin_new(dx_hub *hub);
 

@@ -85,6 +85,7 @@ struct dx_hub {
     uint64_t origins_count;
     uint64_t wall_at_ms, wall_ms; /* wall clock, as of the loop's time */
     uint64_t epoch_last;
+    dx_hub_traffic traffic;
     uint64_t cached_bytes; /* of messages that the store has, too */
     struct dx_history *history; /* what was read back from the store; NULL: there is none */
 };

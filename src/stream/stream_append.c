@@ -133,6 +133,7 @@ void dx_home_append(dx_hub *hub, dx_append *a)
     dx_assert(a->count > 0 || (a->rules && a->rules->is_closing));
     if (!dx_home_enter(hub, &(dx_entry){.ns = a->ns, .path = a->path, .post = &a->post}, &in))
         return;
+    hub->traffic.published_count += a->count;
     if (in.status != DX_STREAM_OK) {
         a->status = in.status;
     } else {

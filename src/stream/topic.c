@@ -26,6 +26,7 @@ void dx_topic_deliver(dx_topic *t, dx_message *message)
         return;
     t->next_sequence = message->sequence + 1;
     t->epoch = message->epoch;
+    t->hub->traffic.delivered_count += t->watches_count;
     for (dx_list *l = t->feeds.next; l != &t->feeds; l = l->next)
         dx_feed_append(DX_CONTAINER(l, dx_feed, link), message);
     wake_soon(t);
