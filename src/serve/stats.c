@@ -27,7 +27,7 @@ struct dx_stats {
     uint64_t begun_ms;
     dx_read read; /* is there somebody? */
     dx_post post; /* which goes from worker to worker; owned by whom it is posted to */
-    atomic_bool is_under_way, is_over;
+    atomic_bool is_allowed, is_under_way, is_over;
     uint32_t at; /* the worker that has it */
     figures sum;
 };
@@ -161,13 +161,19 @@ static void on_tick(dx_timer *timer)
     const dx_stream_route *route = dx_stream_route_of(stats->server, dx_bytes_of(DX_STATS_PATH));
 
     dx_timer_set(w->loop, timer, TICK_MS);
-    if (atomic_exchange(&stats->is_under_way, true))
+    if (!atomic_load(&stats->is_allowed) || atomic_exchange(&stats->is_under_way, true))
         return;
     stats->read = (dx_read){.ns = &route->ns,
                             .path = dx_bytes_of(DX_STATS_PATH),
                             .position = {.kind = DX_OFFSET_NOW},
                             .done = on_read};
     dx_hub_read(dx_streams_hub(stats->server->streams, w->index), &stats->read);
+}
+
+void dx_stats_allow(dx_stats *stats)
+{
+    if (stats)
+        atomic_store(&stats->is_allowed, true);
 }
 
 void dx_stats_begin(dx_stats *stats, dx_worker *worker)

@@ -21,8 +21,11 @@ struct dx_worker;
  * Errors: DX_ERR_CONFLICT (the prefix is taken), DX_ERR_MEMORY. */
 DX_MUST_USE dx_err dx_server_stats(dx_server *server);
 
-/* For worker.c, on the first worker: begins and ends to look whether somebody listens. NULL is allowed. */
+/* For worker.c, on the first worker: begins and ends to look whether somebody listens. NULL is allowed, also
+ * below. */
 void dx_stats_begin(dx_stats *stats, struct dx_worker *worker);
 void dx_stats_end(dx_stats *stats);
+/* For server.c: all workers have started, from here on they may be asked. */
+void dx_stats_allow(dx_stats *stats);
 
 #endif
