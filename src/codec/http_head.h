@@ -24,8 +24,7 @@ dx_http_status dx_http_version_read(dx_bytes in, unsigned *minor_version);
 dx_http_status dx_http_request_line_read(const dx_scan *scan, dx_bytes line,
                                          dx_http_request_head *ret);
 
-/* Sets head->host and head->framing from the rest. */
-dx_http_status dx_http_request_framing(dx_http_request_head *head);
+/* Sets head->framing from the rest. */
 dx_http_status dx_http_response_framing(dx_http_response_head *head, dx_http_method method);
 
 #endif

@@ -121,6 +121,10 @@ dx_http_status dx_http_request_read(dx_http_reader *r, dx_bytes in, dx_http_requ
 dx_http_status dx_http_response_read(dx_http_reader *r, dx_bytes in, dx_http_method method,
                                      dx_http_response_head *ret, size_t *consumed);
 
+/* Sets head->host (if it is not set) and head->framing from the fields. The last step of
+ * dx_http_request_read, alone for heads that were not lines of text (HTTP/2). */
+dx_http_status dx_http_request_framing(dx_http_request_head *head);
+
 /* The method of this text, which is case-sensitive. */
 dx_http_method dx_http_method_of(dx_bytes text);
 

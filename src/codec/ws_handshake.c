@@ -65,10 +65,9 @@ bool dx_ws_request_is_upgrade(const dx_ws_request *request)
     return dx_ws_lines_have(request->upgrade, DX_BYTES("websocket"));
 }
 
-dx_ws_refusal dx_ws_request_check(const dx_ws_request *request)
+/* RFC 6455 §4.2.1, 1 to 4: what asks for it. */
+static dx_ws_refusal check_upgrade(const dx_ws_request *request)
 {
-    const dx_ws_lines *version = &request->version;
-
     if (!request->is_get)
         return DX_WS_REFUSED_METHOD;
     if (request->http_minor < 1)
@@ -77,11 +76,23 @@ dx_ws_refusal dx_ws_request_check(const dx_ws_request *request)
         return DX_WS_REFUSED_NO_UPGRADE;
     if (!dx_ws_lines_have(request->connection, DX_BYTES("upgrade")))
         return DX_WS_REFUSED_CONNECTION;
+    return DX_WS_ACCEPTED;
+}
+
+dx_ws_refusal dx_ws_request_check(const dx_ws_request *request)
+{
+    const dx_ws_lines *version = &request->version;
+    dx_ws_refusal refusal = request->is_tunnel ? DX_WS_ACCEPTED : check_upgrade(request);
+
+    if (refusal != DX_WS_ACCEPTED)
+        return refusal;
     if (request->has_body)
         return DX_WS_REFUSED_BODY;
     if (version->count != 1 ||
         !dx_bytes_equal(dx_bytes_trim(version->at[0]), DX_BYTES(DX_WS_VERSION)))
         return DX_WS_REFUSED_VERSION;
+    if (request->is_tunnel)
+        return DX_WS_ACCEPTED;
     if (request->key.count != 1)
         return DX_WS_REFUSED_KEY_COUNT;
     return is_key(request->key.at[0]) ? DX_WS_ACCEPTED : DX_WS_REFUSED_KEY;

@@ -47,6 +47,8 @@ const char *dx_ws_refusal_text(dx_ws_refusal refusal);
 /* A request as far as the handshake needs it: the raw values of its header fields (empty lines lists
  * where a field is absent). All borrowed. */
 typedef struct dx_ws_request {
+    bool
+        is_tunnel; /* an extended CONNECT: only the body and the version are left to check (RFC 8441 §5) */
     bool is_get;
     uint8_t http_minor; /* of HTTP/1.x */
     bool has_body;      /* Content-Length above 0, or any Transfer-Encoding */

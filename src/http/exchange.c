@@ -173,6 +173,54 @@ void dx_exchange_answer_method(dx_exchange *x, uint32_t allowed)
     dx_exchange_problem_with(x, 405, detail, &allow, 1);
 }
 
+/* ---- routes ----------------------------------------------------------------------------------- */
+
+static dx_url_fault decode_path(dx_exchange *x)
+{
+    uint8_t *memory = dx_arena_take(&x->arena, x->head.path.size);
+
+    return memory ? dx_url_path_decode(x->head.path, memory, x->head.path.size, &x->path)
+                  : DX_URL_MEMORY;
+}
+
+dx_exchange_found dx_exchange_find(dx_exchange *x, const dx_router *router)
+{
+    bool is_websocket = dx_exchange_is_websocket(x);
+
+    if (x->head.method == DX_HTTP_METHOD_OTHER ||
+        (x->head.method == DX_HTTP_CONNECT && !x->is_tunnel))
+        return DX_FOUND_NO_METHOD;
+    if (x->head.target_form == DX_HTTP_TARGET_ASTERISK)
+        return DX_FOUND_NO_PATH;
+    if (decode_path(x) != DX_URL_OK)
+        return DX_FOUND_BAD_PATH;
+    switch (dx_router_find(router, &(dx_route_wish){x->head.method, is_websocket, x->path},
+                           &x->match)) {
+    case DX_ROUTE_OK: return DX_FOUND;
+    case DX_ROUTE_METHOD: return DX_FOUND_OTHER_METHODS;
+    case DX_ROUTE_NOT_FOUND: return DX_FOUND_NOTHING;
+    }
+    dx_unreachable("dx_route_status outside its enum");
+}
+
+void dx_exchange_answer_unfound(dx_exchange *x, dx_exchange_found found)
+{
+    switch (found) {
+    case DX_FOUND_OTHER_METHODS: dx_exchange_answer_method(x, x->match.allowed); return;
+    case DX_FOUND_NOTHING: dx_exchange_problem(x, 404, "Nothing is served at this path."); return;
+    case DX_FOUND_NO_PATH:
+        dx_exchange_answer_method(x, DX_BIT(DX_HTTP_GET) | DX_BIT(DX_HTTP_POST));
+        return;
+    case DX_FOUND_BAD_PATH: dx_exchange_problem(x, 400, dx_url_fault_text(decode_path(x))); return;
+    case DX_FOUND_NO_METHOD:
+        dx_exchange_problem(x, 501,
+                            "This server knows GET, HEAD, POST, PUT, DELETE, OPTIONS and PATCH.");
+        return;
+    case DX_FOUND: break;
+    }
+    dx_unreachable("an answer to what was found");
+}
+
 /* ---- answers that go on ------------------------------------------------------------------------ */
 
 dx_exchange_framing dx_exchange_stream(dx_exchange *x, const dx_exchange_source *source,
@@ -273,5 +321,6 @@ void dx_exchange_abandon(dx_exchange *x)
 
 bool dx_exchange_is_websocket(const dx_exchange *x)
 {
-    return dx_http_fields_have_token(&x->head.fields, DX_HTTP_UPGRADE, DX_BYTES("websocket"));
+    return x->is_tunnel ||
+           dx_http_fields_have_token(&x->head.fields, DX_HTTP_UPGRADE, DX_BYTES("websocket"));
 }

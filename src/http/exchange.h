@@ -1,6 +1,6 @@
 /* One request and its response, whatever carries them.
- * Is:     the struct behind <duplex/http.h>, and what a carrier (http1) has to offer.
- * Is not: the carrier's bytes (http1.c), routes (router.h).
+ * Is:     the struct behind <duplex/http.h>, and what a carrier (http1, http2) has to offer.
+ * Is not: the carrier's bytes (http1.c, http2.c), routes (router.h).
  * Memory: from the worker's pool; what a handler asks for comes from its arena.
  * Threads: its loop's.
  * SPDX-License-Identifier: MIT */
@@ -52,8 +52,8 @@ typedef struct dx_exchange_ops {
     void (*want_room)(dx_exchange *x);
     /* The connection it is on. */
     dx_conn *(*conn)(const dx_exchange *x);
-    /* Answers 101 with `headers` and gives the connection up: it is the caller's, who sets its protocol
-     * at once; `x` is freed. NULL where the carrier cannot. */
+    /* Answers 101 (HTTP/2: 200) with `headers` and gives the connection up: it is the caller's, who sets
+     * its protocol at once; `x` is freed. NULL where the carrier cannot. */
     dx_conn *(*upgrade)(dx_exchange *x, const dx_header *headers, size_t headers_count);
     /* x->source was set: how it is to be framed. */
     dx_exchange_framing (*stream)(dx_exchange *x);
@@ -65,10 +65,11 @@ typedef struct dx_exchange_ops {
 
 struct dx_exchange {
     const dx_exchange_ops *ops;
-    void *carrier; /* the http1 connection */
+    void *carrier; /* the http1 connection, or the stream of HTTP/2 */
     dx_exchange_state state;
     bool is_fin_seen;          /* the client has closed its half */
     bool is_hurried;           /* as dx_exchange_is_hurried */
+    bool is_tunnel;            /* asks for a WebSocket by an extended CONNECT (RFC 8441) */
     dx_http_request_head head; /* views: into the input, or the arena once it was kept */
     dx_route_match match;
     dx_bytes path; /* decoded, in the arena */
@@ -120,6 +121,20 @@ void dx_exchange_hurry(dx_exchange *x);
 
 /* Nothing of the source is in use any more. */
 void dx_exchange_free_source(dx_exchange *x);
+
+typedef enum dx_exchange_found {
+    DX_FOUND,
+    DX_FOUND_OTHER_METHODS, /* 405, or 204 to OPTIONS */
+    DX_FOUND_NOTHING,       /* 404 */
+    DX_FOUND_NO_PATH,       /* OPTIONS * */
+    DX_FOUND_BAD_PATH,      /* 400 */
+    DX_FOUND_NO_METHOD,     /* 501: what its content is, nobody knows */
+} dx_exchange_found;
+
+/* Looks for the route of a request whose head is there: sets x->path and x->match. */
+dx_exchange_found dx_exchange_find(dx_exchange *x, const dx_router *router);
+/* Answers where there is none. */
+void dx_exchange_answer_unfound(dx_exchange *x, dx_exchange_found found);
 
 /* Runs the route's handler. */
 void dx_exchange_handle(dx_exchange *x);

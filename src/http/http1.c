@@ -34,29 +34,15 @@ void dx_http1_enter(dx_http1 *h, dx_http1_state to)
 
 static dx_exchange *exchange_new(dx_http1 *h)
 {
-    dx_exchange *x = dx_pool_take_raw(&h->http->exchanges);
+    dx_exchange *x = dx_http_exchange_new(h->http, &dx_http1_exchange_ops, h);
 
-    if (x == NULL)
-        return NULL;
-    *x = (dx_exchange){.ops = &dx_http1_exchange_ops, .carrier = h, .arena = h->http->spare};
-    h->http->spare = (dx_arena){0};
-    x->head.fields.at = h->http->fields;
-    x->head.fields.count_max = h->http->config.head.fields_count_max;
-    x->head.minor_version = 1;  /* until the peer says otherwise, */
-    h->is_head_request = false; /* and this, too, is not of the request before */
+    h->is_head_request = false; /* not of the request before */
     return x;
 }
 
 void dx_http1_exchange_free(dx_http1 *h, dx_exchange *x)
 {
-    dx_http *http = h->http;
-
-    dx_arena_reset(&x->arena);
-    if (http->spare.blocks)
-        dx_arena_deinit(&x->arena);
-    else
-        http->spare = x->arena;
-    dx_pool_give(&http->exchanges, x);
+    dx_http_exchange_free(h->http, x);
     dx_buffer_clear(&h->body);
     h->x = NULL;
 }
@@ -113,36 +99,14 @@ static void answer_fault(dx_http1 *h, unsigned status, const char *text, const c
 
 static bool find_route(dx_http1 *h)
 {
-    dx_exchange *x = h->x;
-    dx_bytes path = x->head.path;
+    dx_exchange_found found = dx_exchange_find(h->x, h->http->router);
 
-    if (x->head.method == DX_HTTP_METHOD_OTHER || x->head.method == DX_HTTP_CONNECT) {
+    if (found == DX_FOUND)
+        return true;
+    if (found == DX_FOUND_NO_METHOD || found == DX_FOUND_BAD_PATH)
         h->keep_alive = false; /* who knows what such a method's content is */
-        dx_exchange_problem(x, 501,
-                            "This server knows GET, HEAD, POST, PUT, DELETE, OPTIONS and PATCH.");
-        return false;
-    }
-    if (x->head.target_form == DX_HTTP_TARGET_ASTERISK) {
-        dx_exchange_answer_method(x, DX_BIT(DX_HTTP_GET) | DX_BIT(DX_HTTP_POST));
-        return false;
-    }
-    uint8_t *memory = dx_arena_take(&x->arena, path.size);
-    dx_url_fault fault =
-        memory ? dx_url_path_decode(path, memory, path.size, &x->path) : DX_URL_MEMORY;
-    if (fault != DX_URL_OK) {
-        h->keep_alive = false;
-        dx_exchange_problem(x, 400, dx_url_fault_text(fault));
-        return false;
-    }
-    dx_route_wish wish = {x->head.method, dx_exchange_is_websocket(x), x->path};
-    switch (dx_router_find(h->http->router, &wish, &x->match)) {
-    case DX_ROUTE_OK: return true;
-    case DX_ROUTE_METHOD: dx_exchange_answer_method(x, x->match.allowed); return false;
-    case DX_ROUTE_NOT_FOUND:
-        dx_exchange_problem(x, 404, "Nothing is served at this path.");
-        return false;
-    }
-    dx_unreachable("dx_route_status outside its enum");
+    dx_exchange_answer_unfound(h->x, found);
+    return false;
 }
 
 static bool has_body(const dx_http_framing *f)
@@ -241,10 +205,49 @@ static void keep_exchange(dx_http1 *h, dx_bytes head)
     dx_conn_abort(h->conn, DX_ERR_MEMORY, true);
 }
 
+/* RFC 9113 §3.3: a client that knows we speak HTTP/2 begins with its preface, which is no request. */
+static bool may_be_http2(const dx_http1 *h, dx_bytes in)
+{
+    dx_bytes preface = dx_http2_preface;
+
+    return !h->is_kept && in.at[0] == preface.at[0] && !h->conn->is_tls &&
+           h->http->config.http2.streams_max > 0 &&
+           memcmp(in.at, preface.at, dx_min_size(in.size, preface.size)) == 0;
+}
+
+static void become_http2(dx_http1 *h)
+{
+    dx_conn *conn = h->conn;
+
+    if (dx_http2_begin(h->http, conn)) {
+        dx_http1_enter(h, H1_OVER);
+        dx_http1_detach(h);
+    } else {
+        dx_conn_abort(conn, DX_ERR_MEMORY, true);
+    }
+}
+
+/* Waits for the rest of a head. The time for it is absolute: more bytes do not move it (slowloris). */
+static void wait_for_head(dx_http1 *h)
+{
+    if (h->state != H1_IDLE)
+        return;
+    dx_http1_enter(h, H1_HEAD);
+    if (h->is_kept) /* the first head's time runs since the accept */
+        dx_conn_set_deadline(h->conn, h->http->config.head_ms);
+}
+
 static size_t read_head(dx_http1 *h, dx_bytes in)
 {
     size_t head_size = 0;
 
+    if (may_be_http2(h, in)) {
+        if (in.size >= dx_http2_preface.size)
+            become_http2(h);
+        else
+            wait_for_head(h);
+        return 0;
+    }
     if (h->x == NULL && (h->x = exchange_new(h)) == NULL) {
         dx_conn_abort(h->conn, DX_ERR_MEMORY, true);
         return in.size;
@@ -258,11 +261,7 @@ static size_t read_head(dx_http1 *h, dx_bytes in)
     }
     if (status == DX_HTTP_MORE) {
         dx_http1_exchange_free(h, h->x);
-        if (h->state == H1_IDLE) { /* absolute: more bytes do not move it (slowloris) */
-            dx_http1_enter(h, H1_HEAD);
-            if (h->is_kept) /* the first head's time runs since the accept */
-                dx_conn_set_deadline(h->conn, h->http->config.head_ms);
-        }
+        wait_for_head(h);
         return 0;
     }
     const dx_http_fault *fault = dx_http_fault_of(status);
@@ -446,6 +445,13 @@ static void on_deadline(dx_conn *conn)
     }
 }
 
+/* Hands are shaken: ALPN may have agreed on HTTP/2. */
+static void on_open(dx_conn *conn)
+{
+    if (dx_bytes_equal(dx_conn_alpn(conn), DX_BYTES(DX_HTTP2_ALPN)))
+        become_http2(conn->protocol);
+}
+
 static void on_closed(dx_conn *conn, dx_err why)
 {
     dx_http1 *h = conn->protocol;
@@ -465,6 +471,7 @@ static const dx_conn_ops conn_ops = {
     .pull = dx_http1_pull,
     .pulled = dx_http1_pulled,
     .on_deadline = on_deadline,
+    .on_open = on_open,
     .on_closed = on_closed,
 };
 
@@ -504,6 +511,14 @@ void dx_http1_accept(dx_http *http, int fd, dx_tls *tls)
         dx_conn_set_deadline(h->conn, http->config.head_ms);
 }
 
+void dx_http_drain(dx_conn *conn)
+{
+    if (dx_http1_is(conn))
+        dx_http1_drain(conn);
+    else if (dx_http2_is(conn))
+        dx_http2_drain(conn);
+}
+
 void dx_http1_drain(dx_conn *conn)
 {
     dx_http1 *h = conn->protocol;
@@ -514,6 +529,32 @@ void dx_http1_drain(dx_conn *conn)
         dx_conn_finish(conn);
     else if (h->state == H1_HANDLING && h->x)
         dx_exchange_hurry(h->x);
+}
+
+/* ---- what the connections of a loop share ----------------------------------------------------- */
+
+dx_exchange *dx_http_exchange_new(dx_http *http, const dx_exchange_ops *ops, void *carrier)
+{
+    dx_exchange *x = dx_pool_take_raw(&http->exchanges);
+
+    if (x == NULL)
+        return NULL;
+    *x = (dx_exchange){.ops = ops, .carrier = carrier, .arena = http->spare};
+    http->spare = (dx_arena){0};
+    x->head.fields.at = http->fields;
+    x->head.fields.count_max = http->config.head.fields_count_max;
+    x->head.minor_version = 1; /* until the peer says otherwise */
+    return x;
+}
+
+void dx_http_exchange_free(dx_http *http, dx_exchange *x)
+{
+    dx_arena_reset(&x->arena);
+    if (http->spare.blocks)
+        dx_arena_deinit(&x->arena);
+    else
+        http->spare = x->arena;
+    dx_pool_give(&http->exchanges, x);
 }
 
 dx_err dx_http_init(dx_http *http, dx_net *net, const dx_router *router,
@@ -535,6 +576,7 @@ void dx_http_deinit(dx_http *http)
     dx_pool_deinit(&http->conns);
     dx_pool_deinit(&http->exchanges);
     dx_arena_deinit(&http->spare);
+    dx_http2_shared_free(http);
     free(http->fields);
     http->fields = NULL;
 }

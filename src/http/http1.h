@@ -12,6 +12,7 @@
 #include "codec/http_chunk.h"
 #include "codec/http_date.h"
 #include "http/exchange.h"
+#include "http/http2.h"
 
 typedef struct dx_http_config {
     dx_http_limits head;
@@ -20,6 +21,7 @@ typedef struct dx_http_config {
     uint32_t body_window_ms; /* in each such window a body must bring */
     uint32_t body_window_bytes;
     uint32_t queued_bytes_high; /* answers queued before further requests are looked at */
+    dx_http2_config http2;
 } dx_http_config;
 
 #define DX_HTTP_CONFIG_DEFAULT                                                                     \
@@ -28,7 +30,8 @@ typedef struct dx_http_config {
                       .idle_ms = 75000,                                                            \
                       .body_window_ms = 10000,                                                     \
                       .body_window_bytes = 10240,                                                  \
-                      .queued_bytes_high = 65536})
+                      .queued_bytes_high = 65536,                                                  \
+                      .http2 = DX_HTTP2_CONFIG_DEFAULT})
 
 enum { DX_HTTP_MORE_MAX = 8 };
 
@@ -42,9 +45,10 @@ typedef struct dx_http {
      * none was found. */
     size_t (*more)(const dx_exchange *x, unsigned status, dx_header *ret);
     dx_pool conns, exchanges;
-    dx_arena spare;        /* the arena of the last exchange, for the next */
-    dx_http_field *fields; /* of the head that is read now: head.fields_count_max of them */
-    uint64_t date_read_ms; /* when `date` was made, in loop time */
+    dx_arena spare;                /* the arena of the last exchange, for the next */
+    struct dx_http2_shared *http2; /* NULL until a client speaks it */
+    dx_http_field *fields;         /* of the head that is read now: head.fields_count_max of them */
+    uint64_t date_read_ms;         /* when `date` was made, in loop time */
     uint8_t date[DX_HTTP_DATE_SIZE];
 } dx_http;
 
@@ -64,7 +68,14 @@ extern const dx_bytes dx_http1_not_tls;
 /* The current date as an HTTP field value, read at most every half second. */
 dx_bytes dx_http_now(dx_http *http);
 
-/* True if `conn` speaks HTTP (and not yet a protocol it was upgraded to). */
+/* An exchange whose fields are http->fields, with the spare arena; NULL: memory is out. For carriers. */
+dx_exchange *dx_http_exchange_new(dx_http *http, const dx_exchange_ops *ops, void *carrier);
+void dx_http_exchange_free(dx_http *http, dx_exchange *x);
+
+/* Drains `conn`, if it speaks HTTP of whatever version: an orderly end after what is under way. */
+void dx_http_drain(dx_conn *conn);
+
+/* True if `conn` speaks HTTP/1.1 (and not yet a protocol it was upgraded to). */
 bool dx_http1_is(const dx_conn *conn);
 
 /* Drains: finishes the connection now if it is between requests, else after the response. */

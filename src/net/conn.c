@@ -3,6 +3,7 @@
 #include "net/conn.h"
 
 #include "base/assert.h"
+#include "net/conn_carried.h"
 #include "net/conn_tls.h"
 #include "net/socket.h"
 
@@ -93,7 +94,8 @@ static void conn_on_timer(dx_timer *timer)
     if (c->write_due_ms && left_until(c, c->write_due_ms) == 0) {
         /* There is no room yet; but a peer behind a slow line may have taken a part of much. A handshake
          * has no such excuse. */
-        if (c->state == DX_CONN_CONNECTING || dx_socket_unsent(c->io.fd) >= c->write_unsent) {
+        if (c->state == DX_CONN_CONNECTING || c->is_carried ||
+            dx_socket_unsent(c->io.fd) >= c->write_unsent) {
             dx_conn_abort(c, DX_ERR_TIMEOUT, true);
             return;
         }
@@ -135,17 +137,35 @@ void dx_conn_write_progress(dx_conn *c, bool is_waiting)
     c->write_due_ms = 0;
     if (!is_waiting)
         return;
-    c->write_due_ms = due_in(c, c->net->limits.write_stalled_ms);
+    dx_conn_set_write_deadline(c, c->net->limits.write_stalled_ms);
     c->write_unsent = dx_socket_unsent(c->io.fd);
+}
+
+void dx_conn_set_write_deadline(dx_conn *c, uint32_t delay_ms)
+{
+    c->write_due_ms = due_in(c, delay_ms);
     conn_arm(c);
 }
 
 /* ---- input ------------------------------------------------------------------------------------ */
 
+/* What a carried connection does not take stays with it; its carrier lets no more come then. */
+static void conn_recv_stop(dx_conn *c)
+{
+    if (!c->is_carried)
+        dx_io_recv_stop(&c->io);
+}
+
+static void conn_recv_start(dx_conn *c)
+{
+    if (!c->is_carried)
+        dx_io_recv_start(&c->io);
+}
+
 static void conn_stop_reading(dx_conn *c, uint8_t why)
 {
     if (c->pauses == 0 && c->state != DX_CONN_CONNECTING) /* shaking hands goes on */
-        dx_io_recv_stop(&c->io);
+        conn_recv_stop(c);
     c->pauses |= why;
 }
 
@@ -164,7 +184,7 @@ static void conn_go_on_reading(dx_conn *c, uint8_t why)
     c->pauses &= (uint8_t)~why;
     if (c->pauses == 0 && c->state == DX_CONN_OPEN) {
         if (!c->is_fin_seen)
-            dx_io_recv_start(&c->io);
+            conn_recv_start(c);
         conn_offer_later(c);
     }
 }
@@ -241,7 +261,7 @@ void dx_conn_discard(dx_conn *c, size_t size)
     c->linger_bytes = (uint32_t)dx_min_size(c->linger_bytes + size, UINT32_MAX);
     if (c->linger_bytes <= c->net->limits.linger_bytes_max)
         return;
-    if (c->state == DX_CONN_FLUSHING)
+    if (c->state == DX_CONN_FLUSHING && !c->is_carried)
         dx_io_recv_stop(&c->io);
     else
         dx_conn_abort(c, DX_OK, true);
@@ -340,20 +360,34 @@ static dx_pool *pool_of(dx_net *net, bool is_tls)
     return is_tls ? &net->conns_tls : &net->conns;
 }
 
-void dx_conn_on_io_closed(dx_io *io)
+void dx_conn_join(dx_conn *c, dx_net *net)
 {
-    dx_conn *c = DX_CONTAINER(io, dx_conn, io);
-    dx_net *net = c->net;
+    c->net = net;
+    dx_list_init(&c->link);
+    dx_list_append(&net->live, &c->link);
+    dx_timer_init(&c->timer, conn_on_timer);
+    dx_task_init(&c->flush, dx_conn_on_flush);
+    net->conns_count++;
+}
 
+void dx_conn_leave(dx_conn *c)
+{
     dx_assert(c->state == DX_CONN_CLOSED);
     c->ops->on_closed(c, c->why);
     dx_conn_drop_output(c);
     conn_drop_kept(c);
+    dx_list_remove(&c->link);
+    c->net->conns_count--;
+}
+
+void dx_conn_on_io_closed(dx_io *io)
+{
+    dx_conn *c = DX_CONTAINER(io, dx_conn, io);
+
+    dx_conn_leave(c);
     if (c->is_tls)
         dx_conn_tls_deinit((dx_conn_tls *)c);
-    dx_list_remove(&c->link);
-    net->conns_count--;
-    dx_pool_give(pool_of(net, c->is_tls), c);
+    dx_pool_give(pool_of(c->net, c->is_tls), c);
 }
 
 static const dx_io_ops io_ops = {
@@ -394,12 +428,7 @@ static dx_err conn_start(dx_net *net, dx_conn *c, int fd)
         dx_pool_give(pool_of(net, is_tls), c);
         return err;
     }
-    c->net = net;
-    dx_list_init(&c->link);
-    dx_list_append(&net->live, &c->link);
-    dx_timer_init(&c->timer, conn_on_timer);
-    dx_task_init(&c->flush, dx_conn_on_flush);
-    net->conns_count++;
+    dx_conn_join(c, net);
     return DX_OK;
 }
 
@@ -509,14 +538,15 @@ void dx_conn_finish(dx_conn *c)
 void dx_conn_linger(dx_conn *c)
 {
     dx_conn_enter(c, DX_CONN_LINGERING);
-    dx_io_shutdown(&c->io);
+    if (!c->is_carried)
+        dx_io_shutdown(&c->io);
     if (c->is_fin_seen) {
         dx_conn_abort(c, DX_OK, false);
         return;
     }
     c->pauses = 0;
     c->linger_bytes = 0;
-    dx_io_recv_start(&c->io);
+    conn_recv_start(c);
     c->protocol_due_ms = due_in(c, c->net->limits.linger_ms);
     conn_arm(c);
 }
@@ -530,5 +560,20 @@ void dx_conn_abort(dx_conn *c, dx_err why, bool reset)
         c->why = why;
     dx_timer_clear(&c->timer);
     dx_task_clear(&c->flush);
-    dx_io_close(&c->io, reset);
+    if (c->is_carried)
+        ((dx_conn_carried *)c)->carrier->close(c, reset);
+    else
+        dx_io_close(&c->io, reset);
+}
+
+const dx_conn *dx_conn_base(const dx_conn *c)
+{
+    while (c->is_carried)
+        c = ((const dx_conn_carried *)c)->under;
+    return c;
+}
+
+int dx_conn_fd(const dx_conn *c)
+{
+    return dx_conn_base(c)->io.fd;
 }

@@ -109,6 +109,7 @@ struct dx_conn {
     bool is_pull_cut;  /* a pulled message has left in part: its rest goes before the queue */
     bool is_offer_due; /* the kept bytes are to be offered again */
     bool is_tls;       /* a dx_conn_tls */
+    bool is_carried;   /* a dx_conn_carried */
 };
 
 void dx_net_init(dx_net *net, dx_loop *loop, const dx_net_limits *limits, const dx_log *log);
@@ -140,10 +141,13 @@ typedef struct dx_conn_target {
 DX_MUST_USE dx_err dx_conn_connect_to(dx_net *net, const dx_conn_target *to, const dx_conn_ops *ops,
                                       void *protocol, dx_conn **ret);
 
-/* Through TLS? */
+/* What carries it in the end, over however many; itself if nothing does. */
+const dx_conn *dx_conn_base(const dx_conn *conn);
+
+/* Through TLS, itself or what carries it? */
 static inline bool dx_conn_is_secure(const dx_conn *conn)
 {
-    return conn->is_tls;
+    return dx_conn_base(conn)->is_tls;
 }
 
 /* What ALPN has agreed on (RFC 7301); empty: nothing, or no TLS. A view, good while it is open. */
@@ -151,6 +155,9 @@ dx_bytes dx_conn_alpn(const dx_conn *conn);
 
 /* Who the client is, by the certificate that it has shown; empty: not known. A view, good while it is open. */
 dx_bytes dx_conn_subject(const dx_conn *conn);
+
+/* Its descriptor, for the kernel's questions about the peer; of what carries it, if it is carried. */
+int dx_conn_fd(const dx_conn *conn);
 
 /* For on_closed: its error in words, as exactly as is known. Static. */
 const char *dx_conn_why(const dx_conn *conn);

@@ -5,6 +5,7 @@
 #include "net/conn_tls.h"
 
 #include "base/assert.h"
+#include "net/conn_carried.h"
 
 #include <stdlib.h>
 
@@ -122,7 +123,11 @@ static bool takes_output(const dx_conn *c)
 
 void dx_conn_wake(dx_conn *c)
 {
-    if (c->state != DX_CONN_CLOSED)
+    if (c->state == DX_CONN_CLOSED)
+        return;
+    if (c->is_carried)
+        ((dx_conn_carried *)c)->carrier->wake(c);
+    else
         dx_task_queue(c->net->loop, &c->flush);
 }
 
@@ -233,7 +238,8 @@ bool dx_conn_write_large(dx_conn *c, dx_bytes head, dx_bytes body)
     if (c->is_tls) {
         struct iovec both[2] = {{(void *)head.at, head.size}, {(void *)body.at, body.size}};
         sent = dx_conn_tls_write(c, both, 2);
-    } else if (c->state == DX_CONN_OPEN && dx_conn_can_send(c) && !c->is_pull_cut) {
+    } else if (c->state == DX_CONN_OPEN && !c->is_carried && dx_conn_can_send(c) &&
+               !c->is_pull_cut) {
         size_t queued = c->out_bytes;
         uint32_t count = gather_out(c, iov, DX_CONN_IOV_MAX - 2);
         if (iov_bytes(iov, count) == queued) {
@@ -300,6 +306,10 @@ void dx_conn_flush(dx_conn *c)
 
     if (c->is_tls) {
         dx_conn_tls_flush(c);
+        return;
+    }
+    if (c->is_carried) { /* many of them leave together */
+        dx_conn_wake(c);
         return;
     }
     if (!dx_conn_can_send(c))

@@ -26,7 +26,7 @@ void dx_conn_on_writable(dx_io *io);
 void dx_conn_on_flush(dx_task *task);
 void dx_conn_drop_output(dx_conn *conn);
 
-/* conn_out.c, called by conn_tls.c */
+/* conn_out.c, called by conn_tls.c and conn_carried.c */
 enum {
     DX_CONN_IOV_MAX = 64, /* what dx_io_send takes */
 };
@@ -47,8 +47,11 @@ void dx_conn_took(dx_conn *conn, const dx_conn_load *load, size_t sent);
 dx_chunk *dx_chunk_new(dx_net *net, size_t size);
 void dx_chunk_free(dx_net *net, dx_chunk *chunk);
 
-/* conn.c, called by conn_out.c and conn_tls.c */
+/* conn.c, called by conn_out.c, conn_tls.c and conn_carried.c */
 void dx_conn_enter(dx_conn *conn, dx_conn_state to);
+/* Among the connections of `net`, and out of them again: tells on_closed. */
+void dx_conn_join(dx_conn *conn, dx_net *net);
+void dx_conn_leave(dx_conn *conn);
 void dx_conn_on_input(dx_conn *conn, uint8_t *at, size_t size);
 /* The peer will send no more. */
 void dx_conn_on_input_end(dx_conn *conn);
@@ -57,6 +60,8 @@ void dx_conn_on_open(dx_conn *conn);
 void dx_conn_on_io_closed(dx_io *io);
 void dx_conn_set_handshake_deadline(dx_conn *conn);
 void dx_conn_write_progress(dx_conn *conn, bool is_waiting);
+/* The peer has to take something within `delay_ms`. */
+void dx_conn_set_write_deadline(dx_conn *conn, uint32_t delay_ms);
 void dx_conn_catch_up_input(dx_conn *conn);
 void dx_conn_linger(dx_conn *conn);
 

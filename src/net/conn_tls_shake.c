@@ -103,7 +103,8 @@ void dx_tls_take_name(dx_conn_tls *t)
 
 dx_bytes dx_conn_subject(const dx_conn *c)
 {
-    const char *subject = c->is_tls ? ((const dx_conn_tls *)c)->subject : NULL;
+    const dx_conn *base = dx_conn_base(c);
+    const char *subject = base->is_tls ? ((const dx_conn_tls *)base)->subject : NULL;
     return subject ? dx_bytes_of(subject) : (dx_bytes){NULL, 0};
 }
 

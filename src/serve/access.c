@@ -243,7 +243,7 @@ static bool is_trusted(const dx_exchange *x, const dx_trust *trust)
 {
     dx_address peer;
 
-    return trust->count > 0 && dx_socket_peer(dx_exchange_conn(x)->io.fd, &peer) &&
+    return trust->count > 0 && dx_socket_peer(dx_conn_fd(dx_exchange_conn(x)), &peer) &&
            dx_trust_has(trust, &peer);
 }
 

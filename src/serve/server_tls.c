@@ -7,7 +7,8 @@
 #include <stdlib.h>
 
 /* In the order of our liking. */
-static const char *const protocols[] = {DX_HTTP1_ALPN, NULL};
+static const char *const protocols[] = {DX_HTTP2_ALPN, DX_HTTP1_ALPN, NULL};
+static const char *const protocols_old[] = {DX_HTTP1_ALPN, NULL};
 
 static bool copy_files(dx_tls_pair *to, const dx_tls_files *from)
 {
@@ -52,7 +53,8 @@ static dx_err load(dx_server *s, const dx_tls_pair *pairs, size_t count)
     char why[DX_TLS_WHY_BYTES];
     dx_tls_server options = {.pairs = pairs,
                              .pairs_count = count,
-                             .alpn = protocols,
+                             .alpn =
+                                 s->http_config.http2.streams_max > 0 ? protocols : protocols_old,
                              .plain_answer = dx_http1_not_tls,
                              .log = &s->log};
     dx_err err = dx_tls_server_new(&options, &s->tls, why);

@@ -90,8 +90,8 @@ static void drain_conn(dx_conn *conn)
 
     if (ws)
         dx_door_websocket_drain(ws);
-    else if (dx_http1_is(conn))
-        dx_http1_drain(conn);
+    else
+        dx_http_drain(conn);
 }
 
 static void on_drain_tick(dx_timer *timer)

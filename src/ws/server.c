@@ -32,6 +32,7 @@ static dx_ws_refusal check_request(const dx_exchange *x)
     const dx_http_framing *framing = &x->head.framing;
 
     return dx_ws_request_check(&(dx_ws_request){
+        .is_tunnel = x->is_tunnel,
         .is_get = x->head.method == DX_HTTP_GET,
         .http_minor = (uint8_t)x->head.minor_version,
         .has_body = framing->body == DX_HTTP_BODY_CHUNKED || framing->content_length > 0,
@@ -130,10 +131,12 @@ dx_ws *dx_ws_handshake_accept(dx_exchange *x, dx_ws_worker *worker, const dx_ws_
     }
     ws->user = user;
     ws->subprotocol = handshake->subprotocol;
-    dx_ws_accept_key(dx_http_fields_value(&x->head.fields, DX_HTTP_SEC_WEBSOCKET_KEY), accept);
-    headers[count++] = (dx_header){DX_BYTES("Upgrade"), DX_BYTES("websocket")};
-    headers[count++] =
-        (dx_header){DX_BYTES("Sec-WebSocket-Accept"), dx_bytes_at(accept, sizeof accept)};
+    if (!x->is_tunnel) {
+        dx_ws_accept_key(dx_http_fields_value(&x->head.fields, DX_HTTP_SEC_WEBSOCKET_KEY), accept);
+        headers[count++] = (dx_header){DX_BYTES("Upgrade"), DX_BYTES("websocket")};
+        headers[count++] =
+            (dx_header){DX_BYTES("Sec-WebSocket-Accept"), dx_bytes_at(accept, sizeof accept)};
+    }
     if (handshake->subprotocol)
         headers[count++] = (dx_header){DX_BYTES("Sec-WebSocket-Protocol"), dx_ws_subprotocol(ws)};
     if (handshake->is_deflate)

@@ -1,0 +1,188 @@
+/* An HTTP/2 connection and its streams, as their files see them.
+ * Is:     the state that http2.c (connection), http2_frames.c (what comes), http2_head.c (requests),
+ *         http2_stream.c (streams), http2_response.c (responses) and http2_calm.c (floods) share.
+ * Is not: for anyone else (http2.h). nghttp2 is seen only here.
+ * SPDX-License-Identifier: MIT */
+#ifndef DX_HTTP_HTTP2_CONN_H
+#define DX_HTTP_HTTP2_CONN_H
+
+#include "http/http1.h"
+#include "net/conn_carried.h"
+
+#include <nghttp2/nghttp2.h>
+
+/* The head that is being read: its fields are kept here until it is whole, and counted before. */
+typedef struct dx_http2_block {
+    dx_bytes method, path, authority, protocol;
+    size_t used;       /* of `bytes` */
+    size_t list_bytes; /* as RFC 9113 §6.5.2 counts, also what is not kept */
+    size_t lines;      /* also what is not kept */
+    bool is_too_large, is_path_too_long;
+    dx_http_fields fields; /* its array stands behind `bytes` */
+    size_t bytes_max;
+    uint8_t bytes[];
+} dx_http2_block;
+
+/* HTTP/2 on one loop: what its connections share. */
+typedef struct dx_http2_shared {
+    nghttp2_session_callbacks *callbacks;
+    nghttp2_option *option;
+    dx_pool conns, streams;
+    dx_http2_block *spare; /* NULL: none, or in use */
+    uint32_t conns_begun;  /* numbers them, for the log */
+} dx_http2_shared;
+
+/* A bucket of `burst`, filled so many times a second: `paid_us` is the time up to which is paid. */
+typedef struct dx_http2_bucket {
+    uint64_t paid_us;
+} dx_http2_bucket;
+
+typedef enum dx_http2_state {
+    H2_OPEN,
+    H2_DRAINING, /* the first GOAWAY: what is on its way is still taken */
+    H2_LEAVING,  /* the last GOAWAY: what is under way is answered */
+    H2_OVER,     /* nothing is taken any more, what is queued leaves */
+} dx_http2_state;
+
+typedef struct dx_http2 {
+    dx_http *http;
+    dx_conn *conn;
+    nghttp2_session *session;
+    dx_task work;     /* at the end of a turn: streams that were woken, then what is to be sent */
+    dx_list streams;  /* of dx_http2_stream.link, in the order of their ids */
+    dx_list woken;    /* of turn_link: something is to be looked at */
+    dx_list closed;   /* of turn_link: to be told and freed */
+    dx_http2_block *block; /* NULL: no head is being read */
+    uint64_t in_bytes, useful_bytes;
+    uint64_t heard_ms, pinged_ms; /* pinged_ms: 0: no answer is awaited */
+    uint64_t block_due_ms, settings_due_ms, idle_due_ms, drain_due_ms, slowed_due_ms; /* 0: none */
+    dx_http2_bucket resets, frames;
+    uint32_t number;
+    uint32_t streams_count;
+    uint32_t starved_count;             /* of streams */
+    uint32_t heads_bytes, bodies_bytes; /* kept for requests */
+    uint32_t continuations;             /* of the head that is being read */
+    uint8_t state;
+    bool is_reading; /* inside on_bytes */
+    bool is_fin_seen;
+} dx_http2;
+
+typedef enum dx_http2_stream_state {
+    S2_HEAD,     /* the head is not whole, or not judged */
+    S2_BODY,     /* the body is being gathered */
+    S2_READY,    /* whole: the handler is called when all that came was looked at */
+    S2_HANDLING, /* the handler has it, or it was answered */
+    S2_TUNNEL,   /* its bytes are another protocol's */
+} dx_http2_stream_state;
+
+/* `carried` is first. */
+typedef struct dx_http2_stream {
+    dx_conn_carried carried;
+    dx_http2 *h;
+    dx_exchange *x;
+    dx_list link, turn_link;
+    dx_buffer body;
+    uint64_t response_left; /* bytes the handler still owes */
+    uint32_t unread;        /* bytes that came and whose window was not given back */
+    uint32_t window_bytes;  /* of the body, in this window of time */
+    uint32_t head_bytes;    /* kept of its request */
+    int32_t id;
+    uint8_t state;
+    bool is_bodyless;  /* the response: HEAD, 204, 304, or no content */
+    bool is_whole;     /* the request has come whole */
+    bool is_deferred;  /* nghttp2 does not ask for content until it is told to */
+    bool is_end_sent;  /* the response is out, with its end */
+    bool is_gone;      /* nghttp2 knows nothing of it any more */
+    bool is_starved;   /* its body waits until those before it are whole */
+    bool is_pulling;   /* inside the source's `pulled` */
+    bool is_end_due;   /* the response is over but for the rest of a message that was pulled */
+} dx_http2_stream;
+
+/* ---- http2.c ---- */
+
+/* Something is to be done at the end of the turn. */
+void dx_http2_wake(dx_http2 *h);
+/* Ends the connection with GOAWAY and `code`: streams are over. Once. */
+void dx_http2_fail(dx_http2 *h, uint32_t code, const char *why);
+
+/* The answer to one of our pings. */
+void dx_http2_on_pong(dx_http2 *h);
+
+/* ---- http2_frames.c: nghttp2's callbacks ---- */
+
+dx_http2_shared *dx_http2_shared_new(const dx_http2_config *config);
+
+/* ---- http2_head.c ---- */
+
+dx_http2_block *dx_http2_block_take(dx_http *http);
+void dx_http2_block_give(dx_http *http, dx_http2_block *block);
+/* Keeps a field, if there is room by the limits. */
+void dx_http2_block_add(dx_http2_block *block, const dx_http_limits *limits, dx_bytes name, dx_bytes value);
+
+typedef enum dx_http2_verdict {
+    H2_HEAD_OK,
+    H2_HEAD_MALFORMED, /* RFC 9113 §8.1.1 */
+    H2_HEAD_ANSWER,    /* is to be answered with `status` and `text` */
+    H2_HEAD_MEMORY,
+} dx_http2_verdict;
+
+typedef struct dx_http2_fault {
+    unsigned status;
+    const char *text;
+} dx_http2_fault;
+
+/* Makes x->head of a whole block, in x's arena. is_whole: there is no body. */
+dx_http2_verdict dx_http2_head_make(const dx_http2_block *block, bool is_whole, dx_exchange *x,
+                                    dx_http2_fault *fault);
+
+/* ---- http2_stream.c ---- */
+
+/* NULL: refused, or memory is out. */
+dx_http2_stream *dx_http2_stream_new(dx_http2 *h, int32_t id);
+/* Its head is whole. */
+void dx_http2_stream_on_head(dx_http2_stream *s, const dx_http2_block *block, bool is_whole);
+void dx_http2_stream_on_data(dx_http2_stream *s, uint8_t *at, size_t size);
+/* The client will send no more on it. */
+void dx_http2_stream_on_whole(dx_http2_stream *s);
+/* Nor on any other: the connection's half is closed. */
+void dx_http2_stream_on_fin(dx_http2_stream *s);
+/* The server is going away. */
+void dx_http2_stream_hurry(dx_http2_stream *s);
+/* nghttp2 has closed it. */
+void dx_http2_stream_on_gone(dx_http2_stream *s);
+/* Looks at what it was woken for. */
+void dx_http2_stream_turn(dx_http2_stream *s);
+/* After `close`: tells and frees it. */
+void dx_http2_stream_over(dx_http2_stream *s);
+/* Resets it. */
+void dx_http2_stream_reset(dx_http2_stream *s, uint32_t code);
+static inline dx_conn *dx_http2_stream_conn(dx_http2_stream *s)
+{
+    return &s->carried.conn;
+}
+/* Moves it in the table of legal moves. */
+void dx_http2_stream_enter(dx_http2_stream *s, dx_http2_stream_state to);
+void dx_http2_stream_forget_request(dx_http2_stream *s);
+void dx_http2_stream_forget_exchange(dx_http2_stream *s);
+
+/* ---- http2_response.c ---- */
+
+extern const dx_exchange_ops dx_http2_exchange_ops;
+
+uint32_t dx_http2_stream_pull(dx_conn *conn, struct iovec *iov, uint32_t max);
+bool dx_http2_stream_pulled(dx_conn *conn, size_t bytes);
+bool dx_http2_stream_end_if_due(dx_http2_stream *s);
+/* nghttp2 asks for content. */
+ssize_t dx_http2_on_content(nghttp2_session *session, int32_t id, uint8_t *to, size_t max,
+                            uint32_t *flags, nghttp2_data_source *source, void *context);
+
+/* ---- http2_calm.c ---- */
+
+/* False: too many; the connection ends. */
+bool dx_http2_pay_frame(dx_http2 *h);
+bool dx_http2_pay_reset(dx_http2 *h);
+/* Something useful was done: gives back what so many frames cost. */
+void dx_http2_earn_frames(dx_http2 *h, uint32_t count);
+bool dx_http2_check_useful(dx_http2 *h);
+
+#endif

@@ -1,0 +1,284 @@
+/* What nghttp2 tells of an HTTP/2 connection, and what its connections share.
+ * Is:     nghttp2's callbacks: frames counted, heads gathered, content and ends passed to their streams.
+ * Is not: what streams make of it (http2_stream.c).
+ * Source: RFC 9113 §4.3, §5, §6, §8.1.
+ * SPDX-License-Identifier: MIT */
+#include "http/http2_conn.h"
+
+#include "base/assert.h"
+
+#include <stdlib.h>
+
+enum {
+    HARD_FACTOR = 2,      /* a head beyond so many times what is allowed is an attack */
+};
+
+static dx_http2_stream *stream_of(nghttp2_session *session, int32_t id)
+{
+    return id > 0 ? nghttp2_session_get_stream_user_data(session, id) : NULL;
+}
+
+static bool is_over(const dx_http2 *h)
+{
+    return h->state == H2_OVER;
+}
+
+/* ---- heads ------------------------------------------------------------------------------------- */
+
+static void end_block(dx_http2 *h)
+{
+    h->block_due_ms = 0;
+    if (h->block)
+        dx_http2_block_give(h->http, h->block);
+    h->block = NULL;
+}
+
+static void begin_block(dx_http2 *h)
+{
+    end_block(h);
+    h->block = dx_http2_block_take(h->http);
+    h->block_due_ms = dx_conn_now_ms(h->conn) + h->http->config.head_ms;
+    if (h->block == NULL)
+        dx_http2_fail(h, NGHTTP2_INTERNAL_ERROR, "out of memory");
+}
+
+static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *context)
+{
+    dx_http2 *h = context;
+
+    if (is_over(h))
+        return 0;
+    begin_block(h);
+    if (is_over(h) || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+        return 0;
+    dx_http2_stream *s = dx_http2_stream_new(h, frame->hd.stream_id);
+    if (s == NULL)
+        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
+    else
+        nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, s);
+    return 0;
+}
+
+/* Counted before it is kept: much beyond the limit it is not read to its end, either. */
+static bool is_far_too_large(const dx_http2 *h)
+{
+    const dx_http_limits *limits = &h->http->config.head;
+
+    return h->block->lines > (size_t)HARD_FACTOR * limits->fields_count_max ||
+           h->block->list_bytes > (size_t)HARD_FACTOR * (limits->fields_bytes_max + limits->line_bytes_max);
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+                     size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags, void *context)
+{
+    dx_http2 *h = context;
+
+    (void)session, (void)frame, (void)flags;
+    if (is_over(h) || h->block == NULL)
+        return 0;
+    dx_http2_block_add(h->block, &h->http->config.head, dx_bytes_at(name, name_size),
+                       dx_bytes_at(value, value_size));
+    if (is_far_too_large(h))
+        dx_http2_fail(h, NGHTTP2_ENHANCE_YOUR_CALM, "a head far too large");
+    return 0;
+}
+
+/* RFC 9113 §8.2.1: nghttp2 would only leave it out. */
+static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+                             size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags,
+                             void *context)
+{
+    (void)session, (void)frame, (void)name, (void)name_size, (void)value, (void)value_size;
+    (void)flags, (void)context;
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+}
+
+static void on_head(dx_http2 *h, dx_http2_stream *s, bool is_request, bool is_whole)
+{
+    if (h->block) {
+        h->useful_bytes += h->block->list_bytes;
+        dx_http2_earn_frames(h, 4);
+    }
+    if (s && is_request && h->block)
+        dx_http2_stream_on_head(s, h->block, is_whole);
+    else if (s && is_whole) /* trailers: nobody looks at them */
+        dx_http2_stream_on_whole(s);
+    end_block(h);
+}
+
+/* ---- frames ------------------------------------------------------------------------------------- */
+
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *context)
+{
+    dx_http2 *h = context;
+
+    (void)session;
+    if (is_over(h))
+        return 0;
+    switch (hd->type) { /* a byte of the peer's */
+    case NGHTTP2_DATA: break;
+    case NGHTTP2_HEADERS: h->continuations = 0; break;
+    case NGHTTP2_CONTINUATION:
+        if (++h->continuations > h->http->config.http2.continuations_max)
+            dx_http2_fail(h, NGHTTP2_ENHANCE_YOUR_CALM, "a head in too many frames");
+        break;
+    case NGHTTP2_RST_STREAM: break; /* has a price of its own */
+    default: dx_http2_pay_frame(h); break;
+    }
+    return 0;
+}
+
+static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context)
+{
+    dx_http2 *h = context;
+    dx_http2_stream *s = stream_of(session, frame->hd.stream_id);
+    bool is_whole = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+
+    if (is_over(h))
+        return 0;
+    switch (frame->hd.type) {
+    case NGHTTP2_HEADERS:
+        on_head(h, s, frame->headers.cat == NGHTTP2_HCAT_REQUEST, is_whole);
+        break;
+    case NGHTTP2_DATA:
+        if (frame->hd.length == frame->data.padlen && !is_whole)
+            dx_http2_pay_frame(h);
+        if (s && is_whole && !is_over(h))
+            dx_http2_stream_on_whole(s);
+        break;
+    case NGHTTP2_RST_STREAM: dx_http2_pay_reset(h); break;
+    case NGHTTP2_SETTINGS:
+        if (frame->hd.flags & NGHTTP2_FLAG_ACK)
+            h->settings_due_ms = 0;
+        break;
+    case NGHTTP2_PING:
+        if (frame->hd.flags & NGHTTP2_FLAG_ACK) {
+            h->pinged_ms = 0;
+            dx_http2_on_pong(h);
+        }
+        break;
+    default: break;
+    }
+    return 0;
+}
+
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *at, size_t size,
+                   void *context)
+{
+    dx_http2 *h = context;
+    dx_http2_stream *s = stream_of(session, id);
+
+    (void)flags;
+    if (is_over(h))
+        return 0;
+    h->useful_bytes += size;
+    if (s)
+        dx_http2_stream_on_data(s, (uint8_t *)(uintptr_t)at, size); /* it is our input's own memory */
+    else
+        nghttp2_session_consume(session, id, size);
+    return 0;
+}
+
+static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *context)
+{
+    dx_http2_stream *s = stream_of(session, id);
+
+    (void)code, (void)context;
+    if (s)
+        dx_http2_stream_on_gone(s);
+    return 0;
+}
+
+static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *context)
+{
+    dx_http2 *h = context;
+    dx_http2_stream *s = stream_of(session, frame->hd.stream_id);
+    bool is_content = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
+
+    if (is_content && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) && s) {
+        s->is_end_sent = true;
+        dx_conn_wake(dx_http2_stream_conn(s));
+    }
+    if (frame->hd.type == NGHTTP2_RST_STREAM && !is_over(h))
+        dx_http2_pay_reset(h);
+    return 0;
+}
+
+static int on_fault(nghttp2_session *session, int code, const char *text, size_t size, void *context)
+{
+    const dx_http2 *h = context;
+
+    (void)session, (void)code;
+    dx_log_write(h->conn->net->log, DX_LOG_DEBUG, "HTTP/2 connection %d.%u: %.*s", dx_conn_fd(h->conn), h->number, (int)size, text);
+    return 0;
+}
+
+/* ---- what connections share ---------------------------------------------------------------------- */
+
+static nghttp2_session_callbacks *callbacks_new(void)
+{
+    nghttp2_session_callbacks *c;
+
+    if (nghttp2_session_callbacks_new(&c) != 0)
+        return NULL;
+    nghttp2_session_callbacks_set_on_begin_frame_callback(c, on_begin_frame);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(c, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(c, on_header);
+    nghttp2_session_callbacks_set_on_invalid_header_callback(c, on_invalid_header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(c, on_frame);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, on_data);
+    nghttp2_session_callbacks_set_on_stream_close_callback(c, on_stream_close);
+    nghttp2_session_callbacks_set_on_frame_send_callback(c, on_frame_sent);
+    nghttp2_session_callbacks_set_error_callback2(c, on_fault);
+    return c;
+}
+
+static nghttp2_option *option_new(const dx_http2_config *config)
+{
+    nghttp2_option *o;
+
+    (void)config;
+    if (nghttp2_option_new(&o) != 0)
+        return NULL;
+    nghttp2_option_set_no_auto_window_update(o, 1);
+    nghttp2_option_set_no_closed_streams(o, 1);
+    nghttp2_option_set_builtin_recv_extension_type(o, NGHTTP2_PRIORITY_UPDATE);
+#ifdef DX_HAVE_NGHTTP2_LIMITS /* ours come first, and say so */
+    nghttp2_option_set_stream_reset_rate_limit(o, UINT64_MAX / 2, UINT64_MAX / 2);
+    nghttp2_option_set_max_continuations(o, (size_t)config->continuations_max * 2);
+#endif
+    return o;
+}
+
+dx_http2_shared *dx_http2_shared_new(const dx_http2_config *config)
+{
+    dx_http2_shared *shared = calloc(1, sizeof *shared);
+
+    if (shared == NULL)
+        return NULL;
+    dx_pool_init(&shared->conns, sizeof(dx_http2));
+    dx_pool_init(&shared->streams, sizeof(dx_http2_stream));
+    shared->callbacks = callbacks_new();
+    shared->option = option_new(config);
+    if (shared->callbacks && shared->option)
+        return shared;
+    nghttp2_session_callbacks_del(shared->callbacks);
+    nghttp2_option_del(shared->option);
+    free(shared);
+    return NULL;
+}
+
+void dx_http2_shared_free(dx_http *http)
+{
+    dx_http2_shared *shared = http->http2;
+
+    if (shared == NULL)
+        return;
+    dx_pool_deinit(&shared->conns);
+    dx_pool_deinit(&shared->streams);
+    nghttp2_session_callbacks_del(shared->callbacks);
+    nghttp2_option_del(shared->option);
+    free(shared->spare);
+    free(shared);
+    http->http2 = NULL;
+}
