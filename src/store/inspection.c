@@ -2,10 +2,13 @@
  * SPDX-License-Identifier: MIT */
 #include "store/inspection.h"
 
+#include "store/log_mark.h"
 #include "store/recover.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 dx_err dx_inspection_say(dx_inspection *i, int code, char *why)
@@ -19,6 +22,25 @@ dx_err dx_inspection_say(dx_inspection *i, int code, char *why)
     }
 }
 
+static bool is_served(const char *directory)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/lock", directory);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool is_locked = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0;
+    if (fd >= 0)
+        close(fd);
+    return is_locked;
+}
+
+/* A log that is being written to cannot be compared with its mark; its server has done so when it started. */
+static dx_err check_log(const char *directory, const char *path, char *why)
+{
+    dx_err err = dx_log_mark_check(path, why);
+    return err != DX_OK && is_served(directory) ? DX_OK : err;
+}
+
 dx_err dx_inspection_open(dx_inspection *i, const char *directory, char *why)
 {
     char path[PATH_MAX];
@@ -30,7 +52,10 @@ dx_err dx_inspection_open(dx_inspection *i, const char *directory, char *why)
         dx_why(why, "%s: there is no store", directory);
         return DX_ERR_NOT_FOUND;
     }
-    dx_err err = dx_checked_vfs_init(&i->vfs, NULL);
+    dx_err err = check_log(directory, path, why);
+    if (err != DX_OK)
+        return err;
+    err = dx_checked_vfs_init(&i->vfs, NULL);
     i->has_vfs = err == DX_OK;
     if (err == DX_OK)
         err = dx_db_open(&i->db, path, i->vfs.name, true, why);

@@ -293,6 +293,7 @@ static void sqlite_free(dx_store *store)
     dx_ear_unref(s->ear);
     dx_db_close(&s->reader_db);
     dx_db_close(&s->writer_db);
+    dx_log_mark_close(&s->mark);
     if (s->vfs.below)
         dx_checked_vfs_deinit(&s->vfs);
     if (s->lock_fd >= 0)
@@ -433,7 +434,9 @@ static dx_err open_database(dx_sqlite *s, const dx_store_sqlite_options *options
         return err;
     }
     make_private(path);
-    err = dx_db_open(&s->writer_db, path, s->vfs.name, false, why);
+    err = dx_log_mark_check(path, why);
+    if (err == DX_OK)
+        err = dx_db_open(&s->writer_db, path, s->vfs.name, false, why);
     if (err == DX_OK)
         err = dx_db_open(&s->reader_db, path, s->vfs.name, true, why);
     if (err != DX_OK)
@@ -441,6 +444,7 @@ static dx_err open_database(dx_sqlite *s, const dx_store_sqlite_options *options
     int code = dx_db_set_cache(&s->writer_db, cache_bytes / 2);
     if (code == SQLITE_OK)
         code = dx_db_set_cache(&s->reader_db, cache_bytes / 2);
+    dx_log_mark_open(&s->mark, path);
     sqlite3_wal_hook(s->writer_db.handle, on_logged, s);
     if (code == SQLITE_OK)
         code = begin_life(s);
@@ -484,6 +488,7 @@ static dx_sqlite *sqlite_new(const dx_store_sqlite_options *options)
         return NULL;
     s->store.ops = &sqlite_ops;
     s->lock_fd = -1;
+    dx_log_mark_init(&s->mark);
     s->queue_end = &s->queue;
     s->late_end = &s->late;
     s->unsettled_bytes_max =

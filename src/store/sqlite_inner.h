@@ -8,6 +8,7 @@
 #include "loop/workers.h"
 #include "store/answers.h"
 #include "store/image.h"
+#include "store/log_mark.h"
 #include "store/settle.h"
 
 enum { DX_FAILING_LISTS = 64 };
@@ -39,6 +40,7 @@ struct dx_sqlite {
     dx_store store;
     dx_checked_vfs vfs;
     int lock_fd;
+    dx_log_mark mark;
     dx_db writer_db, reader_db;
     dx_workers *workers; /* the two threads: the writer, the reader */
     dx_loop *writer_loop, *reader_loop;

@@ -342,8 +342,8 @@ TEST("the state counts what was done, and says what waits")
 
 TEST("the directory is made, and what is in it is the owner's alone")
 {
-    static const char *const names[] = {"", "/duplex.db", "/duplex.db-wal", "/duplex.db-shm",
-                                        "/lock"};
+    static const char *const names[] = {
+        "", "/duplex.db", "/duplex.db-wal", "/duplex.db-shm", "/duplex.db-mark", "/lock"};
     char path[300], base[128];
     struct stat status;
 
