@@ -96,6 +96,12 @@ DX_API dx_err dx_ws_group_send(dx_ws_group *group, dx_ws_type type, dx_bytes pay
  * Errors: as above, DX_ERR_NOT_FOUND, DX_ERR_DENIED (the directory cannot be opened). */
 DX_API dx_err dx_server_files(dx_server *server, const char *prefix, const char *directory);
 
+/* GET /healthz answers 200 as long as the server answers at all. GET /readyz answers 200 while it does all
+ * it is to do, and 503 with what is wrong, as a problem (RFC 9457), while what is to be kept on disk cannot
+ * be, and while it drains.
+ * Errors: as for dx_server_route. */
+DX_API dx_err dx_server_health(dx_server *server);
+
 /* Opens the addresses and starts the workers; returns when all are serving.
  * Errors: DX_ERR_ADDRESS, DX_ERR_NAME (an option's value), DX_ERR_IN_USE, DX_ERR_DENIED,
  * DX_ERR_UNSUPPORTED, DX_ERR_FILES, DX_ERR_MEMORY, DX_ERR_SYSTEM; the log says which and why. */

@@ -12,18 +12,6 @@ typedef struct serving {
     uint32_t drain_ms;
 } serving;
 
-static void on_healthz(dx_exchange *x, void *context)
-{
-    static const dx_header headers[] = {
-        {{(const uint8_t *)"Cache-Control", 13}, {(const uint8_t *)"no-store", 8}}};
-
-    (void)context;
-    dx_exchange_respond(x, &(dx_response){.type = dx_bytes_of("application/json"),
-                                          .headers = headers,
-                                          .headers_count = DX_COUNT(headers),
-                                          .body = dx_bytes_of("{\"status\":\"ok\"}")});
-}
-
 static int fail(int code, dx_err err, const char *what)
 {
     dx_cli_say("serve", "%.200s: %s", what, dx_err_text(err));
@@ -46,10 +34,10 @@ static int add_namespaces(dx_server *server, const dx_settings *s)
 
 static int add_routes(dx_server *server, const dx_settings *s)
 {
-    dx_err err = dx_server_route(server, "GET", "/healthz", on_healthz, NULL);
+    dx_err err = dx_server_health(server);
 
     if (err != DX_OK)
-        return fail(DX_EXIT_FAILURE, err, "/healthz");
+        return fail(DX_EXIT_FAILURE, err, "/healthz, /readyz");
     int code = add_namespaces(server, s);
     if (code != DX_EXIT_OK || s->web == NULL)
         return code;
@@ -76,7 +64,8 @@ static void on_signal(void *context, unsigned count)
 static void on_hangup(void *context)
 {
     const serving *to = context;
-    dx_err ignored = dx_server_reload(to->server); /* the log says what is wrong, and it serves on */
+    dx_err ignored =
+        dx_server_reload(to->server); /* the log says what is wrong, and it serves on */
 
     (void)ignored;
 }
@@ -85,7 +74,8 @@ static int serve(serving *to)
 {
     dx_cli_signals signals = {.on_signal = on_signal, .on_hangup = on_hangup, .context = to};
 
-    dx_cli_signals_block(&signals); /* the workers inherit it; waited for once there is something to stop */
+    dx_cli_signals_block(
+        &signals); /* the workers inherit it; waited for once there is something to stop */
     dx_err err = dx_server_start(to->server); /* the log says what is wrong */
     if (err == DX_ERR_ADDRESS || err == DX_ERR_NAME || err == DX_ERR_TOO_LARGE)
         return DX_EXIT_CONFIG;
@@ -207,8 +197,8 @@ const dx_cli_command dx_cli_serve = {
     .about =
         "Serves streams: below /s/ and /v1/stream/, made by PUT; below /live/, made when they are\n"
         "first used and kept in memory; below /u/NAME/, inboxes that only NAME reads. --config\n"
-        "changes that. Also /healthz. Logs to stderr. The first SIGTERM or SIGINT lets what is\n"
-        "under way finish, the second ends it at once.",
+        "changes that. Also /healthz and /readyz. Logs to stderr. The first SIGTERM or SIGINT lets\n"
+        "what is under way finish, the second ends it at once.",
     .options = dx_settings_options,
     .options_count = DX_SETTINGS_COUNT,
     .defaults = &dx_settings_defaults,

@@ -44,6 +44,7 @@ dx_err dx_cli_signals_start(dx_cli_signals *s)
 {
     dx_cli_signals_block(s);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk to the store */
     atomic_init(&s->is_over, false);
     s->set = all_signals(s);
     return pthread_create(&s->thread, NULL, wait_for_signals, s) == 0 ? DX_OK : DX_ERR_SYSTEM;

@@ -26,7 +26,7 @@ typedef struct dx_cli_signals {
  * `signals` only what it wants to be called for is looked at. */
 void dx_cli_signals_block(const dx_cli_signals *signals);
 
-/* Blocks the signals, if that was not done, and begins to wait for them. SIGPIPE is ignored from here
+/* Blocks the signals, if that was not done, and begins to wait for them. SIGPIPE and SIGXFSZ are ignored from here
  * on. on_signal and context must be set.
  * Errors: DX_ERR_SYSTEM. */
 DX_MUST_USE dx_err dx_cli_signals_start(dx_cli_signals *signals);

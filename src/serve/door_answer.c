@@ -174,6 +174,8 @@ static problem problem_of(dx_stream_status status)
     case DX_STREAM_MEMORY: return (problem){503, "Out of memory, try again later."};
     case DX_STREAM_STORE:
         return (problem){503, "The store failed: whether this was done is not known."};
+    case DX_STREAM_NO_SPACE:
+        return (problem){503, "The disk is full: this was not done. Try again later."};
     case DX_STREAM_ENDED: return (problem){503, "The server is going away."};
     case DX_STREAM_OK:
     case DX_STREAM_GONE: break;

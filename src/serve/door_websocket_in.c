@@ -55,6 +55,9 @@ static refusal refusal_of(dx_stream_status status)
     case DX_STREAM_MEMORY:
     case DX_STREAM_ENDED:
         return (refusal){503, DX_WS_CLOSE_TRY_LATER, "the message was not taken, try again later"};
+    case DX_STREAM_NO_SPACE:
+        return (refusal){503, DX_WS_CLOSE_TRY_LATER,
+                         "the disk is full: the message was not taken, try again later"};
     case DX_STREAM_STORE:
         return (refusal){503, DX_WS_CLOSE_TRY_LATER,
                          "the store failed: whether the message was taken is not known"};

@@ -74,6 +74,8 @@ static void close_fds(dx_server *s)
 /* Back to before dx_server_start. */
 static void undo_start(dx_server *s)
 {
+    if (s->store && s->workers)
+        dx_health_log_store(s);
     if (s->store) /* answers what it was asked, on loops that do not run any more */
         s->store->ops->free(s->store);
     s->store = NULL;

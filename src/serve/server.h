@@ -43,12 +43,20 @@ typedef struct dx_worker {
     bool is_drained;       /* its last connection has gone */
 } dx_worker;
 
+/* What was seen of the store last (health.c). */
+typedef struct dx_health {
+    dx_timer timer; /* on worker 0 */
+    dx_server *server;
+    uint8_t status; /* dx_store_status */
+} dx_health;
+
 struct dx_server {
     char *listen;
     char *loop_name, *log_level;
     char *subject_header, *trusted_from, *origins;
     char *data;      /* "": none */
     dx_store *store; /* NULL: nothing is kept on disk */
+    dx_health health;
     dx_trust trust; /* what these say, once it has started */
     dx_server_options options;
     dx_log log;
@@ -101,6 +109,11 @@ void dx_door_websocket_drain(dx_ws *ws);
 DX_MUST_USE bool dx_server_copy_tls(dx_server *server);
 void dx_server_forget_tls(dx_server *server);
 dx_err dx_server_start_tls(dx_server *server);
+
+/* health.c: for worker 0, on its thread; and when the workers have ended */
+void dx_health_begin(dx_server *server);
+void dx_health_end(dx_server *server);
+void dx_health_log_store(const dx_server *server);
 
 /* worker.c, for server.c */
 dx_err dx_worker_start(dx_loop *loop, uint32_t index, void *server);

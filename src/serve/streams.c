@@ -207,7 +207,8 @@ static dx_err err_of(dx_stream_status status)
     case DX_STREAM_RATE: return DX_ERR_BUSY;
     case DX_STREAM_FULL:
     case DX_STREAM_MEMORY: return DX_ERR_MEMORY;
-    case DX_STREAM_STORE: return DX_ERR_SYSTEM;
+    case DX_STREAM_STORE:
+    case DX_STREAM_NO_SPACE: return DX_ERR_SYSTEM;
     case DX_STREAM_CLOSED:
     case DX_STREAM_ENDED: return DX_ERR_CLOSED;
     }

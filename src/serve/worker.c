@@ -59,8 +59,10 @@ void dx_worker_end(dx_loop *loop, uint32_t index, void *server)
     dx_worker *w = &((dx_server *)server)->worker[index];
 
     dx_timer_clear(&w->drain_tick);
-    if (index == 0)
+    if (index == 0) {
         dx_stats_end(w->server->stats);
+        dx_health_end(w->server);
+    }
     close_listeners(w);
     for (dx_list *l = w->net.live.next, *next; l != &w->net.live; l = next) {
         next = l->next;
@@ -140,6 +142,8 @@ dx_err dx_worker_start(dx_loop *loop, uint32_t index, void *server)
     *w = (dx_worker){.server = s, .index = index, .loop = loop};
     dx_loop_set_owner(loop, w);
     dx_timer_init(&w->drain_tick, on_drain_tick);
+    if (index == 0)
+        dx_health_begin(s);
     dx_net_init(&w->net, loop, &DX_NET_LIMITS_DEFAULT, &s->log);
     dx_ws_worker_init(&w->ws, &w->net);
     dx_pool_init(&w->doors, dx_door_bytes());

@@ -6,6 +6,8 @@
 #include "base/assert.h"
 #include "store/crc32c.h"
 
+#include <errno.h>
+
 enum { CONTENT_BYTES = DX_PAGE_BYTES - DX_PAGE_RESERVED };
 
 typedef struct checked_file {
@@ -64,17 +66,26 @@ static int checked_read(sqlite3_file *file, void *to, int size, sqlite3_int64 of
                                                                                 : SQLITE_IOERR_DATA;
 }
 
+/* SQLite takes only ENOSPC for a full disk, and later nobody knows why a write failed: a commit that fails
+ * does not keep the reason. */
+static int write_below(sqlite3_file *below, const void *from, int size, sqlite3_int64 offset)
+{
+    int code = below->pMethods->xWrite(below, from, size, offset);
+
+    return code == SQLITE_IOERR_WRITE && (errno == EDQUOT || errno == EFBIG) ? SQLITE_FULL : code;
+}
+
 static int checked_write(sqlite3_file *file, const void *from, int size, sqlite3_int64 offset)
 {
     sqlite3_file *below = below_of(file);
     uint8_t page[DX_PAGE_BYTES];
 
     if (!((checked_file *)(void *)file)->is_database || !is_page(size, offset))
-        return below->pMethods->xWrite(below, from, size, offset);
+        return write_below(below, from, size, offset);
     memcpy(page, from, CONTENT_BYTES);
     uint32_t sum = sum_of(page, (uint64_t)(offset / DX_PAGE_BYTES) + 1);
     memcpy(page + CONTENT_BYTES, &sum, sizeof sum);
-    return below->pMethods->xWrite(below, page, size, offset);
+    return write_below(below, page, size, offset);
 }
 
 /* ---- handed on ---- */

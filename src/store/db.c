@@ -5,7 +5,6 @@
 #include "base/assert.h"
 #include "base/mutant.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -37,6 +36,7 @@ static const char *const texts[DX_SQL_COUNT] = {
     [DX_SQL_ROLLBACK] = "ROLLBACK",
     [DX_SQL_META_GET] = "SELECT value FROM meta WHERE key = ?1",
     [DX_SQL_META_SET] = "INSERT OR REPLACE INTO meta VALUES(?1, ?2)",
+    [DX_SQL_META_PROBE] = "INSERT OR REPLACE INTO meta VALUES('probe', zeroblob(16384))",
     [DX_SQL_JOURNAL_ADD] = "INSERT INTO journal VALUES(?1, ?2, ?3, ?4)",
     [DX_SQL_JOURNAL_NEXT] =
         "SELECT id, life, crc, data FROM journal WHERE id > ?1 ORDER BY id LIMIT 1",
@@ -163,16 +163,11 @@ bool dx_db_is_medium_fault(int code)
     return (code & 0xff) == SQLITE_IOERR && code != SQLITE_IOERR_NOMEM;
 }
 
-dx_store_status dx_db_status(dx_db *db, int code)
+dx_store_status dx_db_status(int code)
 {
-    int system = sqlite3_system_errno(db->handle);
-
     if (code == SQLITE_NOMEM || code == SQLITE_IOERR_NOMEM)
         return DX_STORE_MEMORY;
-    if (code == SQLITE_FULL ||
-        (dx_db_is_medium_fault(code) && (system == ENOSPC || system == EDQUOT || system == EFBIG)))
-        return DX_STORE_FULL;
-    return DX_STORE_BROKEN;
+    return code == SQLITE_FULL ? DX_STORE_FULL : DX_STORE_BROKEN;
 }
 
 /* ---- opening ---- */

@@ -28,6 +28,7 @@ typedef enum dx_sql {
     DX_SQL_ROLLBACK,
     DX_SQL_META_GET,         /* key: value */
     DX_SQL_META_SET,         /* key, value */
+    DX_SQL_META_PROBE,       /* some pages, to see whether they can be written */
     DX_SQL_JOURNAL_ADD,      /* id, life, crc, data */
     DX_SQL_JOURNAL_NEXT,     /* above id: id, life, crc, data */
     DX_SQL_JOURNAL_DROP,     /* below id */
@@ -127,7 +128,7 @@ static inline dx_bytes dx_column_bytes(sqlite3_stmt *statement, int index)
 }
 
 /* What an error of SQLite means to who asked. `code` is not SQLITE_OK, ROW or DONE. */
-dx_store_status dx_db_status(dx_db *db, int code);
+dx_store_status dx_db_status(int code);
 
 /* The medium did something that leaves open what it holds now: reading, writing or syncing failed. */
 bool dx_db_is_medium_fault(int code);

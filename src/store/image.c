@@ -142,7 +142,7 @@ static dx_store_status take_row(loading *l)
     dx_store_status status = DX_STORE_NOT_FOUND;
 
     if (s == NULL)
-        return dx_db_status(db, sqlite3_extended_errcode(db->handle));
+        return dx_db_status(sqlite3_extended_errcode(db->handle));
     dx_bind_u64(s, 1, l->id);
     int code = sqlite3_step(s);
     if (code == SQLITE_ROW) {
@@ -152,7 +152,7 @@ static dx_store_status take_row(loading *l)
         bool is_whole = l->has_record || dx_buffer_append(&l->record, dx_column_bytes(s, 5));
         status = l->is_gone ? DX_STORE_NOT_FOUND : is_whole ? DX_STORE_OK : DX_STORE_MEMORY;
     } else if (code != SQLITE_DONE) {
-        status = dx_db_status(db, code);
+        status = dx_db_status(code);
     }
     sqlite3_reset(s);
     return status;
@@ -166,7 +166,7 @@ static dx_store_status take_facts(loading *l)
     int code = SQLITE_DONE;
 
     if (s == NULL)
-        return dx_db_status(db, sqlite3_extended_errcode(db->handle));
+        return dx_db_status(sqlite3_extended_errcode(db->handle));
     dx_bind_u64(s, 1, l->id);
     while (has_memory && (code = sqlite3_step(s)) == SQLITE_ROW) {
         dx_bytes key = dx_column_bytes(s, 0), value = dx_column_bytes(s, 1);
@@ -175,7 +175,7 @@ static dx_store_status take_facts(loading *l)
     sqlite3_reset(s);
     if (!has_memory)
         return DX_STORE_MEMORY;
-    return code == SQLITE_DONE ? DX_STORE_OK : dx_db_status(db, code);
+    return code == SQLITE_DONE ? DX_STORE_OK : dx_db_status(code);
 }
 
 static dx_store_status take_tail(loading *l)
@@ -184,13 +184,13 @@ static dx_store_status take_tail(loading *l)
     sqlite3_stmt *s = dx_db_statement(db, DX_SQL_RUN_LAST);
 
     if (s == NULL)
-        return dx_db_status(db, sqlite3_extended_errcode(db->handle));
+        return dx_db_status(sqlite3_extended_errcode(db->handle));
     dx_bind_u64(s, 1, l->id);
     int code = sqlite3_step(s);
     if (code == SQLITE_ROW)
         raise(&l->tail, dx_column_u64(s, 1) + dx_column_u64(s, 2) - 1);
     sqlite3_reset(s);
-    return code == SQLITE_ROW || code == SQLITE_DONE ? DX_STORE_OK : dx_db_status(db, code);
+    return code == SQLITE_ROW || code == SQLITE_DONE ? DX_STORE_OK : dx_db_status(code);
 }
 
 /* ---- the whole ---- */
@@ -208,7 +208,7 @@ static dx_store_status find_by_path(dx_image *image, dx_bytes path, uint64_t *re
 
     sqlite3_stmt *s = dx_db_statement(image->db, DX_SQL_STREAM_FIND);
     if (s == NULL)
-        return dx_db_status(image->db, sqlite3_extended_errcode(image->db->handle));
+        return dx_db_status(sqlite3_extended_errcode(image->db->handle));
     dx_bind_bytes(s, 1, path);
     int code = sqlite3_step(s);
     if (code == SQLITE_ROW)
@@ -216,7 +216,7 @@ static dx_store_status find_by_path(dx_image *image, dx_bytes path, uint64_t *re
     sqlite3_reset(s);
     if (code == SQLITE_ROW)
         return DX_STORE_OK;
-    return code == SQLITE_DONE ? DX_STORE_NOT_FOUND : dx_db_status(image->db, code);
+    return code == SQLITE_DONE ? DX_STORE_NOT_FOUND : dx_db_status(code);
 }
 
 static dx_store_status load_parts(loading *l)
@@ -260,7 +260,7 @@ static dx_store_status count_forks(dx_image *image, uint64_t id, uint32_t *ret)
     int code;
 
     if (s == NULL)
-        return dx_db_status(image->db, sqlite3_extended_errcode(image->db->handle));
+        return dx_db_status(sqlite3_extended_errcode(image->db->handle));
     dx_bind_u64(s, 1, id);
     pthread_mutex_lock(&u->lock);
     uint32_t count = count_new_forks(u, id);
@@ -271,7 +271,7 @@ static dx_store_status count_forks(dx_image *image, uint64_t id, uint32_t *ret)
     pthread_mutex_unlock(&u->lock);
     sqlite3_reset(s);
     if (code != SQLITE_DONE)
-        return dx_db_status(image->db, code);
+        return dx_db_status(code);
     *ret = count;
     return DX_STORE_OK;
 }
@@ -311,8 +311,7 @@ void dx_image_load(dx_image *image, dx_store_load *load, dx_facts *facts, dx_buf
         pthread_rwlock_rdlock(image->settling);
     bool is_within = !sqlite3_get_autocommit(image->db->handle);
     int code = is_within ? SQLITE_OK : dx_db_run_ids(image->db, DX_SQL_BEGIN, 0, 0);
-    load->status =
-        code == SQLITE_OK ? load_all(&l, load->path, facts) : dx_db_status(image->db, code);
+    load->status = code == SQLITE_OK ? load_all(&l, load->path, facts) : dx_db_status(code);
     if (!is_within)
         dx_db_rollback(image->db);
     if (image->settling)

@@ -43,7 +43,7 @@ static dx_store_status get_row(dx_image *image, uint64_t id, stream_row *ret)
     stream_row row = {0};
 
     if (s == NULL)
-        return dx_db_status(image->db, sqlite3_extended_errcode(image->db->handle));
+        return dx_db_status(sqlite3_extended_errcode(image->db->handle));
     dx_bind_u64(s, 1, id);
     int code = sqlite3_step(s);
     if (code == SQLITE_ROW)
@@ -51,7 +51,7 @@ static dx_store_status get_row(dx_image *image, uint64_t id, stream_row *ret)
                            sqlite3_column_int(s, 4) == 0};
     sqlite3_reset(s);
     if (code != SQLITE_ROW && code != SQLITE_DONE)
-        return dx_db_status(image->db, code);
+        return dx_db_status(code);
     pthread_mutex_lock(&image->unsettled->lock);
     const dx_pending *p = dx_unsettled_find(image->unsettled, id);
     if (p)
@@ -169,7 +169,7 @@ static dx_store_status give_settled(reading *r, const owner *o, uint64_t from, u
     int code = SQLITE_DONE;
 
     if (s == NULL)
-        return dx_db_status(r->image->db, sqlite3_extended_errcode(r->image->db->handle));
+        return dx_db_status(sqlite3_extended_errcode(r->image->db->handle));
     dx_bind_u64(s, 1, o->id);
     dx_bind_u64(s, 2, from);
     while (status == DX_STORE_OK && from < end && !is_full(r) &&
@@ -182,7 +182,7 @@ static dx_store_status give_settled(reading *r, const owner *o, uint64_t from, u
         status = first <= from ? give_run(r, s, o, &from, end) : DX_STORE_BROKEN;
     }
     if (code != SQLITE_ROW && code != SQLITE_DONE)
-        status = dx_db_status(r->image->db, code);
+        status = dx_db_status(code);
     sqlite3_reset(s);
     return status;
 }
@@ -235,7 +235,7 @@ void dx_image_read(dx_image *image, dx_store_read *read)
         pthread_rwlock_rdlock(image->settling);
     bool is_within = !sqlite3_get_autocommit(image->db->handle);
     int code = is_within ? SQLITE_OK : dx_db_run_ids(image->db, DX_SQL_BEGIN, 0, 0);
-    read->status = code == SQLITE_OK ? read_all(&r) : dx_db_status(image->db, code);
+    read->status = code == SQLITE_OK ? read_all(&r) : dx_db_status(code);
     if (!is_within)
         dx_db_rollback(image->db);
     if (image->settling)

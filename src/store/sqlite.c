@@ -126,6 +126,7 @@ static void load_now(dx_sqlite *s, dx_store_load *load)
     load->status = DX_STORE_MEMORY;
     if (views)
         dx_image_load(&s->image, load, &views->facts, &views->record);
+    atomic_fetch_add_explicit(&s->loads, 1, memory_order_relaxed);
     load->work = views;
     load->post.run = on_load_answer;
     dx_answers_send(&s->reader_answers, &load->post);
@@ -134,6 +135,7 @@ static void load_now(dx_sqlite *s, dx_store_load *load)
 static void read_now(dx_sqlite *s, dx_store_read *read)
 {
     dx_image_read(&s->image, read);
+    atomic_fetch_add_explicit(&s->reads, 1, memory_order_relaxed);
     read->post.run = on_read_answer;
     dx_answers_send(&s->reader_answers, &read->post);
 }
@@ -451,7 +453,7 @@ static dx_err open_database(dx_sqlite *s, const dx_store_sqlite_options *options
     if (code == SQLITE_OK)
         return DX_OK;
     dx_why(why, "%s: %s", path, sqlite3_errmsg(s->writer_db.handle));
-    return dx_db_status(&s->writer_db, code) == DX_STORE_MEMORY ? DX_ERR_MEMORY : DX_ERR_SYSTEM;
+    return dx_db_status(code) == DX_STORE_MEMORY ? DX_ERR_MEMORY : DX_ERR_SYSTEM;
 }
 
 static dx_err start(dx_sqlite *s, char *why)
@@ -544,4 +546,6 @@ void dx_store_sqlite_state_get(dx_store *store, dx_store_sqlite_state *ret)
     pthread_mutex_lock(&s->state_lock);
     *ret = s->state;
     pthread_mutex_unlock(&s->state_lock);
+    ret->loads = atomic_load_explicit(&s->loads, memory_order_relaxed);
+    ret->reads = atomic_load_explicit(&s->reads, memory_order_relaxed);
 }

@@ -36,6 +36,7 @@ typedef struct dx_store_sqlite_state {
     char why[DX_STORE_WHY_BYTES]; /* if not OK: a sentence */
     uint64_t commits, messages;   /* durable since it was opened */
     uint64_t transactions;        /* that they took */
+    uint64_t loads, reads;        /* asked for since then */
     uint64_t unsettled_bytes, unsettled_streams, log_bytes;
 } dx_store_sqlite_state;
 

@@ -17,7 +17,8 @@
 enum {
     CARE_MS = 250,
     EXPIRE_MS = 5000,
-    RETRY_MS = 200,        /* a medium that failed is tried again */
+    RETRY_MS = 200,        /* a medium that failed is tried again, */
+    PROBE_MS = 1000,       /* and so is a commit, when nobody makes one */
     LOG_PAGES_MORE = 1024, /* a checkpoint that a reader held up waits for so many more */
     UNSETTLED_FACTOR = 4,  /* above so many times the bound nothing more is taken */
 };
@@ -27,10 +28,14 @@ void dx_sqlite_note(dx_sqlite *s, int code)
     if (dx_db_is_medium_fault(code) && code != SQLITE_IOERR_DATA) {
         s->is_unsure = !DX_MUTANT("failed_sync_forgotten");
         s->retry_ms = dx_clock_ms() + RETRY_MS;
+    } else if (code != SQLITE_OK) {
+        s->retry_ms = dx_clock_ms() + PROBE_MS;
     }
     pthread_mutex_lock(&s->state_lock);
-    s->state.status = code == SQLITE_OK ? DX_STORE_OK : dx_db_status(&s->writer_db, code);
-    if (code != SQLITE_OK)
+    s->state.status = code == SQLITE_OK ? DX_STORE_OK : dx_db_status(code);
+    if (code == SQLITE_OK)
+        s->state.why[0] = '\0';
+    else
         dx_why(s->state.why, "%s", s->writer_db.why[0] ? s->writer_db.why : sqlite3_errstr(code));
     pthread_mutex_unlock(&s->state_lock);
 }
@@ -87,6 +92,21 @@ static void try_to_get_sure(dx_sqlite *s)
     }
     dx_sqlite_note(s, code == SQLITE_OK && !is_whole ? SQLITE_BUSY : code);
     s->retry_ms = dx_clock_ms() + RETRY_MS;
+}
+
+/* Whether commits would succeed again, while nobody makes one: writes as much as a small one. */
+static void probe(dx_sqlite *s)
+{
+    if (dx_clock_ms() < s->retry_ms)
+        return;
+    int code = dx_db_run_ids(&s->writer_db, DX_SQL_BEGIN_IMMEDIATE, 0, 0);
+
+    if (code == SQLITE_OK)
+        code = dx_db_run_ids(&s->writer_db, DX_SQL_META_PROBE, 0, 0);
+    if (code == SQLITE_OK)
+        code = dx_db_commit(&s->writer_db);
+    dx_db_rollback(&s->writer_db);
+    dx_sqlite_note(s, code);
 }
 
 bool dx_sqlite_is_sure(dx_sqlite *s)
@@ -163,6 +183,8 @@ void dx_sqlite_on_care_timer(dx_timer *timer)
 
     if (s->is_unsure)
         try_to_get_sure(s);
+    else if (s->state.status != DX_STORE_OK)
+        probe(s);
     else
         has_more = care_a_little(s);
     checkpoint_if_long(s);

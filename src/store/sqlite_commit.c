@@ -241,8 +241,7 @@ static void gather(dx_sqlite *s, group *g)
         }
         dx_prepared prepared = add(s, commit, &code);
         if (code != SQLITE_OK || prepared == DX_PREPARE_MEMORY) {
-            fail(s, pop(s),
-                 code == SQLITE_OK ? DX_STORE_MEMORY : dx_db_status(&s->writer_db, code));
+            fail(s, pop(s), code == SQLITE_OK ? DX_STORE_MEMORY : dx_db_status(code));
             continue;
         }
         if (prepared == DX_PREPARE_LATER) {
@@ -360,7 +359,7 @@ void dx_sqlite_commit_group(dx_sqlite *s)
     int code = write_group(s, &g);
     s->journal_next += is_early;
     atomic_store(&s->is_reserving, false);
-    dx_store_status status = code == SQLITE_OK ? DX_STORE_OK : dx_db_status(&s->writer_db, code);
+    dx_store_status status = code == SQLITE_OK ? DX_STORE_OK : dx_db_status(code);
     dx_sqlite_note(s, code);
     if (code == SQLITE_OK && g.count > 0 && !is_early)
         apply_group(s, &g);

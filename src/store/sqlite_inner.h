@@ -78,6 +78,7 @@ struct dx_sqlite {
     atomic_bool is_closed;
     dx_post *late, **late_end; /* loads and reads left so */
 
+    _Atomic uint64_t loads, reads;
     pthread_mutex_t state_lock;
     dx_store_sqlite_state state;
 };

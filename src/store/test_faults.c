@@ -353,6 +353,54 @@ TEST(
     asker_end(&a);
 }
 
+TEST("while it fails its state says so and why, and when it would be well again, too")
+{
+    static const struct {
+        faulty_kind kind;
+        int code, error;
+        dx_store_status status;
+    } rows[] = {
+        {FAULTY_WRITE, SQLITE_FULL, ENOSPC, DX_STORE_FULL},
+        {FAULTY_WRITE, SQLITE_IOERR_WRITE, EDQUOT, DX_STORE_FULL},
+        {FAULTY_WRITE, SQLITE_IOERR_WRITE, EROFS, DX_STORE_BROKEN},
+        {FAULTY_SYNC, SQLITE_IOERR_FSYNC, EIO, DX_STORE_BROKEN},
+    };
+    dx_store_sqlite_state state;
+
+    a = (asker){.options = {.vfs = faulty_vfs()}};
+    asker_begin(&a);
+    one = asker_make(&a, "/s/one", 0);
+    dx_store_sqlite_state_get(a.store, &state);
+    CHECK_INT(state.status, DX_STORE_OK);
+    CHECK_INT(state.why[0], '\0');
+    for (size_t i = 0; i < DX_COUNT(rows); i++) {
+        faulty_arm(rows[i].kind, 1, 1000000, rows[i].code, rows[i].error);
+        CHECK_INT(asker_commit(&a, &(edit){.id = one, .record = "x"}), rows[i].status);
+        for (int k = 0; k < 3; k++) { /* and it stays so while nobody asks for anything */
+            dx_store_sqlite_state_get(a.store, &state);
+            CHECK_INT(state.status, rows[i].status);
+            CHECK(state.why[0] != '\0');
+            usleep(500000);
+        }
+        CHECK(faulty_heal());
+        for (int k = 0; k < 1000 && state.status != DX_STORE_OK; k++) {
+            usleep(10000);
+            dx_store_sqlite_state_get(a.store, &state);
+        }
+        CHECK_INT(state.status, DX_STORE_OK);
+        CHECK_INT(state.why[0], '\0');
+        CHECK_INT(asker_commit(&a, &(edit){.id = one, .record = "y"}), DX_STORE_OK);
+    }
+    CHECK_INT(asker_load(&a, "/s/one"), DX_STORE_OK);
+    uint64_t loads = state.loads, reads = state.reads;
+    CHECK_INT(asker_load(&a, "/s/one"), DX_STORE_OK);
+    CHECK_INT(asker_read(&a, one, 1, 1, 1), DX_STORE_OK);
+    dx_store_sqlite_state_get(a.store, &state);
+    CHECK_INT(state.loads, loads + 2);
+    CHECK_INT(state.reads, reads + 1);
+    asker_end(&a);
+}
+
 TEST("if a commit fails, those of its stream that wait for a transaction behind it fail, too")
 {
     enum { COUNT = 5, SIZE = 5 << 20, LONG = 64 << 20 }; /* two of a SIZE fill a transaction */

@@ -72,6 +72,7 @@ typedef enum dx_stream_status {
     DX_STREAM_FULL,   /* no more streams can be made */
     DX_STREAM_MEMORY,
     DX_STREAM_STORE, /* the store failed: what became of an append is not known */
+    DX_STREAM_NO_SPACE, /* the store's disk is full: nothing was changed */
     DX_STREAM_ENDED, /* the home's hub has ended */
 } dx_stream_status;
 
@@ -185,7 +186,7 @@ struct dx_delete {
     const dx_namespace *ns;
     dx_bytes path;               /* borrowed until done */
     void (*done)(dx_delete *op); /* as for dx_append */
-    dx_stream_status status;     /* OK, NOT_FOUND, DELETED, STORE, MEMORY, ENDED */
+    dx_stream_status status;     /* OK, NOT_FOUND, DELETED, STORE, NO_SPACE, MEMORY, ENDED */
     /* private */
     dx_post post;
     dx_hub *from;

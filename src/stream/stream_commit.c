@@ -212,8 +212,21 @@ bool dx_kept_end(dx_stream *s, dx_delete *op, bool is_soft)
 
 /* ---- committed -------------------------------------------------------------------------------- */
 
+static dx_stream_status status_of(dx_store_status status)
+{
+    switch (status) {
+    case DX_STORE_OK: return DX_STREAM_OK;
+    case DX_STORE_FULL: return DX_STREAM_NO_SPACE;
+    case DX_STORE_NOT_FOUND:
+    case DX_STORE_BROKEN:
+    case DX_STORE_MEMORY:
+    case DX_STORE_CLOSED: return DX_STREAM_STORE;
+    }
+    dx_unreachable("dx_store_status outside its enum");
+}
+
 /* In the order they came. `done` may do anything. */
-static void answer_all(dx_stream *s, dx_change *ch, bool is_good)
+static void answer_all(dx_stream *s, dx_change *ch, dx_stream_status status)
 {
     dx_post *last = ch->answers, *next = last ? last->next : NULL;
 
@@ -222,19 +235,20 @@ static void answer_all(dx_stream *s, dx_change *ch, bool is_good)
         dx_append *a = DX_CONTAINER(post, dx_append, post);
         is_more = post != last;
         next = post->next;
-        if (!is_good)
-            a->status = DX_STREAM_STORE;
+        if (status != DX_STREAM_OK)
+            a->status = status;
         a->is_closed = s->is_closed;
         a->subscribers_count = dx_stream_subscribers(s);
         dx_home_answer_append(s->hub, a);
     }
 }
 
-static void answer_create(dx_stream *s, dx_change *ch, bool is_good)
+static void answer_create(dx_stream *s, dx_change *ch, dx_stream_status status)
 {
     dx_create *c = ch->create;
+    bool is_good = status == DX_STREAM_OK;
 
-    c->status = is_good ? DX_STREAM_OK : DX_STREAM_STORE;
+    c->status = status;
     c->is_new = is_good;
     if (is_good)
         dx_stream_fill_info(s, &c->info);
@@ -245,13 +259,13 @@ static void answer_create(dx_stream *s, dx_change *ch, bool is_good)
     dx_home_answer_create(s->hub, c);
 }
 
-static void answer(dx_stream *s, dx_change *ch, bool is_good)
+static void answer(dx_stream *s, dx_change *ch, dx_stream_status status)
 {
-    answer_all(s, ch, is_good);
+    answer_all(s, ch, status);
     if (ch->create)
-        answer_create(s, ch, is_good);
+        answer_create(s, ch, status);
     if (ch->op) {
-        ch->op->status = is_good ? DX_STREAM_OK : DX_STREAM_STORE;
+        ch->op->status = status;
         dx_home_answer_delete(s->hub, ch->op);
     }
 }
@@ -317,7 +331,7 @@ static void finish(dx_change *ch)
         show(s, ch);
     else
         s->state = DX_HOME_FAILED;
-    answer(s, ch, is_good);
+    answer(s, ch, status_of(ch->commit.status));
     change_free(ch);
     s->pins--;
     if (!dx_list_is_empty(&s->kept->changes))
@@ -408,7 +422,7 @@ void dx_kept_submit(dx_stream *s)
     ch->commit.loop = s->hub->loop;
     ch->commit.done = on_committed;
     if (DX_MUTANT("ack_before_commit") && !ch->is_making) {
-        answer_all(s, ch, true);
+        answer_all(s, ch, DX_STREAM_OK);
         ch->answers = NULL;
     }
     if (is_good) {

@@ -1,10 +1,13 @@
 // A crowd: 10,000 subscribers of one stream on two workers, and 10,000 members of one room.
-// Is:     everyone gets each message once and in order; presence tells of all, in digests and not in a storm.
+// Is:     everyone gets each message once and in order; presence tells of all, in digests and not in a storm; who
+//         comes back after the server was killed gets what was missed, which is read from the disk once for all.
 // Is not: speed (bench/).
 // SPDX-License-Identifier: MIT
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
 import test from 'node:test';
 
 import { post, request, serve, within } from './helper.mjs';
@@ -83,6 +86,45 @@ test(`${crowd} subscribers of one stream on two workers get each message once`, 
   assert.ok(next.every((count) => count === messages), 'nobody got one twice');
   sockets.forEach((socket) => socket.destroy());
   await server.stop();
+});
+
+test(`${crowd} subscribers come back at once after the server was killed: history is read once`, limit, async (t) => {
+  const data = mkdtempSync(path.join(os.tmpdir(), 'duplex-crowd-'));
+  t.after(() => rmSync(data, { recursive: true, force: true }));
+  let server = await serve('--workers', '2', '--no-memory', '--data', data);
+  const count = 200;
+  const cursors = [];
+  const headers = { 'Content-Type': 'text/plain' };
+  const publish = async (text) => {
+    const answer = await request(`${server.url}/s/crowd`, { method: 'POST', headers, body: text });
+    assert.equal(answer.status, 204);
+    return answer.headers['stream-next-offset'];
+  };
+  assert.equal((await request(`${server.url}/s/crowd`, { method: 'PUT', headers })).status, 201);
+  for (let n = 0; n < count; n++) cursors.push(await publish(`message ${n}`));
+  server.kill('SIGKILL');
+  await server.exit();
+
+  // Their cursors are near each other: the last 50 of the first 100.
+  server = await serve('--workers', '2', '--no-memory', '--data', data);
+  const next = Uint16Array.from({ length: crowd }, (_, index) => 51 + (index * 7) % 50);
+  let left = next.reduce((sum, first) => sum + count + 1 - first, 0);
+  let done;
+  const all = new Promise((resolve) => (done = resolve));
+  const sockets = await gather(crowd, (index) =>
+    subscribe(server, `/s/crowd?offset=${cursors[next[index] - 1]}`, (text) => {
+      assert.equal(text, `message ${next[index]++}`, `subscriber ${index}`);
+      if (--left === 0) done();
+    }));
+  await publish(`message ${count}`);
+  await within(all, `all to arrive; ${left} are missing`, 60_000);
+  sockets.forEach((socket) => socket.destroy());
+  server.kill();
+  assert.equal(await server.exit(), 0);
+  const [, loads, reads] = server.err.match(/store: .* (\d+) loads, (\d+) reads/).map(Number);
+  assert.ok(loads <= 4, `${loads} loads`);
+  assert.ok(reads >= 1 && reads <= 50, `${reads} reads`);
+  t.diagnostic(`${loads} loads and ${reads} reads for ${crowd} subscribers`);
 });
 
 test(`${crowd} members of one room: all are counted, told of in digests, and gone when they leave`, limit, async () => {
