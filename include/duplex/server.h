@@ -51,6 +51,15 @@ typedef struct dx_server_options {
     /* A directory where a certificate for localhost and its authority are made, and kept for the next time;
      * for development only. The log says how to trust it. NULL: none. */
     const char *tls_dev;
+    /* Clients show a certificate that leads to one in this PEM file (of authorities, or of the clients
+     * themselves), and are known by a name in it. NULL: they are not asked. */
+    const char *tls_client_ca;
+    const char *tls_client;      /* "required" (default); "optional": who has none may come, too; "off" */
+    const char *tls_client_name; /* the name in it: "cn" (default), the common name; of the alternative names
+                                    "email", "uri" or "dns". There must be exactly one */
+    /* Addresses as for `listen`, where every request is answered with 308 and the same URL behind https://.
+     * NULL: none. */
+    const char *redirect;
 } dx_server_options;
 
 /* Makes a server, given to the caller. options: borrowed; NULL for all defaults. What is wrong with them
@@ -117,7 +126,8 @@ DX_API int dx_server_run(dx_server *server);
  * the latest after `timeout_ms`. Any thread. */
 DX_API void dx_server_drain(dx_server *server, uint32_t timeout_ms);
 
-/* Reads the certificates and keys again: new connections get them, old ones keep theirs. What cannot be
+/* Reads the certificates and keys again, as the server does by itself some seconds after their files have
+ * changed: new connections get them, old ones keep theirs. What cannot be
  * read changes nothing; the log says what is wrong. Without TLS nothing happens. Any thread; not in signal
  * handlers. While the server runs.
  * Errors: DX_ERR_NOT_FOUND, DX_ERR_DENIED, DX_ERR_NAME (a file that is not what it should be), DX_ERR_MEMORY. */

@@ -23,7 +23,7 @@ typedef enum dx_stream_may {
     DX_MAY_DEFAULT, /* anyone; where the prefix has {sub}: DX_MAY_SUB to read, delete and see presence */
     DX_MAY_ANYONE,
     DX_MAY_NOBODY,
-    DX_MAY_KNOWN, /* whoever is known (dx_server_options.subject_header) */
+    DX_MAY_KNOWN, /* whoever is known (dx_server_options.subject_header, tls_client_ca) */
     DX_MAY_SUB,   /* whose name is what {sub} in the prefix stands for */
 } dx_stream_may;
 

@@ -135,10 +135,10 @@ static dx_server *server_new(const dx_settings *s)
     dx_tls_files files[DX_CLI_TEXTS_MAX];
     char *dev = s->tls ? dev_directory() : NULL;
     char *listen = join(&s->listen), *trusted_from = join(&s->trusted_from),
-         *origins = join(&s->origins);
+         *origins = join(&s->origins), *redirect = join(&s->redirect);
     dx_server *server = NULL;
 
-    if (listen && trusted_from && origins && (dev || !s->tls))
+    if (listen && trusted_from && origins && redirect && (dev || !s->tls))
         server = dx_server_new(&(dx_server_options){
             .listen = listen,
             .loop = s->loop,
@@ -156,11 +156,16 @@ static dx_server *server_new(const dx_settings *s)
             .tls = files,
             .tls_count = tls_files(s, files),
             .tls_dev = dev,
+            .tls_client_ca = s->tls_client_ca,
+            .tls_client = s->tls_client,
+            .tls_client_name = s->tls_client_name,
+            .redirect = redirect,
         });
     free(dev);
     free(listen);
     free(trusted_from);
     free(origins);
+    free(redirect);
     return server;
 }
 

@@ -51,7 +51,15 @@ static int fail_memory(const dx_cli_remote *r)
 static int prepare_tls(dx_cli_remote *r, const dx_cli_trust *trust)
 {
     char why[DX_TLS_WHY_BYTES];
-    dx_tls_client options = {.ca = trust->cacert, .is_insecure = trust->insecure, .alpn = protocols};
+    dx_tls_client options = {.ca = trust->cacert,
+                             .is_insecure = trust->insecure,
+                             .pair = {trust->cert, trust->key},
+                             .alpn = protocols};
+
+    if ((trust->cert == NULL) != (trust->key == NULL)) {
+        dx_cli_say(r->command, "a certificate needs its key: --cert FILE --key FILE");
+        return DX_EXIT_USAGE;
+    }
 
     if (!r->url.is_secure || dx_tls_client_new(&options, &r->to.tls, why) == DX_OK)
         return DX_EXIT_OK;

@@ -11,9 +11,9 @@
 #include "codec/url.h"
 #include "net/conn.h"
 
-/* Whom to believe; a part of the options of a command. */
+/* Whom to believe, and by what to be believed; a part of the options of a command. */
 typedef struct dx_cli_trust {
-    const char *cacert;
+    const char *cacert, *cert, *key;
     bool insecure;
 } dx_cli_trust;
 
@@ -23,6 +23,16 @@ typedef struct dx_cli_trust {
      .help = "believe https and wss servers by the authorities in this file (PEM)",                \
      .kind = DX_CLI_TEXT,                                                                          \
      .at = offsetof(struct_name, member.cacert)},                                                  \
+    {.name = "cert",                                                                               \
+     .value = "FILE",                                                                              \
+     .help = "show this certificate (PEM) to servers that ask who you are",                        \
+     .kind = DX_CLI_TEXT,                                                                          \
+     .at = offsetof(struct_name, member.cert)},                                                    \
+    {.name = "key",                                                                                \
+     .value = "FILE",                                                                              \
+     .help = "its private key (PEM)",                                                              \
+     .kind = DX_CLI_TEXT,                                                                          \
+     .at = offsetof(struct_name, member.key)},                                                     \
     {.name = "insecure",                                                                           \
      .help = "believe any https and wss server, whoever it may be",                                \
      .kind = DX_CLI_FLAG,                                                                          \

@@ -63,6 +63,8 @@ static bool is_type(const char *text)
 
 static const char *const loops[] = {"auto", "epoll", "io_uring", NULL};
 static const char *const tls_modes[] = {"dev", NULL};
+static const char *const client_modes[] = {"required", "optional", "off", NULL};
+static const char *const client_names[] = {"cn", "email", "uri", "dns", NULL};
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
 
 const dx_cli_option dx_settings_options[DX_SETTINGS_COUNT] = {
@@ -196,7 +198,7 @@ const dx_cli_option dx_settings_options[DX_SETTINGS_COUNT] = {
     {.name = "tls-cert",
      .value = "FILE",
      .help = "a certificate and those that lead to its authority (PEM), for TLS; again\n"
-             "for other names. SIGHUP reads the files again",
+             "for other names. Read again when it changes, and at SIGHUP",
      .kind = DX_CLI_TEXTS,
      .at = offsetof(dx_settings, tls_cert),
      .allowed = "a file",
@@ -215,6 +217,37 @@ const dx_cli_option dx_settings_options[DX_SETTINGS_COUNT] = {
      .kind = DX_CLI_TEXT,
      .at = offsetof(dx_settings, tls),
      .choices = tls_modes,
+     .otherwise = "none"},
+    {.name = "tls-client-ca",
+     .value = "FILE",
+     .help = "ask clients for certificates, and believe those that lead to one in this file\n"
+             "(PEM), of authorities or of the clients themselves",
+     .kind = DX_CLI_TEXT,
+     .at = offsetof(dx_settings, tls_client_ca),
+     .allowed = "a file",
+     .otherwise = "none: nobody is asked"},
+    {.name = "tls-client",
+     .value = "HOW",
+     .help = "who has no certificate: required sends them away (default), optional lets\n"
+             "them in unknown, off asks nobody",
+     .kind = DX_CLI_TEXT,
+     .at = offsetof(dx_settings, tls_client),
+     .choices = client_modes},
+    {.name = "tls-client-name",
+     .value = "KIND",
+     .help = "by which name in it a client is known: cn (default), or of the alternative\n"
+             "names email, uri or dns",
+     .kind = DX_CLI_TEXT,
+     .at = offsetof(dx_settings, tls_client_name),
+     .choices = client_names},
+    {.name = "redirect",
+     .value = "ADDR",
+     .help = "an address where every request is sent to the same URL behind https://\n"
+             "(308); again for more",
+     .kind = DX_CLI_TEXTS,
+     .at = offsetof(dx_settings, redirect),
+     .is_good = is_address,
+     .allowed = DX_ADDRESS_FORMS ", without blanks",
      .otherwise = "none"},
 };
 
@@ -235,6 +268,8 @@ const dx_settings dx_settings_defaults = {
     .drain_ms = 10 * SECOND,
     .loop = "auto",
     .log_level = "info",
+    .tls_client = "required",
+    .tls_client_name = "cn",
     .deflate = true,
     .namespaces = shipped,
     .namespaces_count = DX_COUNT(shipped),

@@ -114,7 +114,8 @@ static bool is_of_certificate(const SSL *ssl)
 {
     int reason = ERR_GET_REASON(ERR_peek_error());
 
-    return SSL_get_verify_result(ssl) != X509_V_OK || reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE ||
+    return SSL_get_verify_result(ssl) != X509_V_OK ||
+           reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE ||
            reason == SSL_R_CERTIFICATE_VERIFY_FAILED;
 }
 
@@ -142,7 +143,8 @@ static void tell(dx_conn_tls *t, const char *why)
     if (n->untold > 0)
         snprintf(more, sizeof more, "; and %u more that were not told", n->untold);
     n->untold = 0;
-    dx_log_write(t->conn.net->log, DX_LOG_INFO, "client certificate refused: %s, from %s%s", why, from, more);
+    dx_log_write(t->conn.net->log, DX_LOG_INFO, "client certificate refused: %s, from %s%s", why,
+                 from, more);
 }
 
 const char *dx_tls_why(dx_conn_tls *t)
@@ -151,7 +153,7 @@ const char *dx_tls_why(dx_conn_tls *t)
     bool is_asked = t->tls->is_client ? !t->tls->is_insecure : t->tls->clients.ca != NULL;
     bool is_told = !t->tls->is_client && is_asked && is_of_certificate(t->ssl);
     const char *why = is_asked && verdict != X509_V_OK ? X509_verify_cert_error_string(verdict)
-                                                        : dx_tls_complaint("TLS failed");
+                                                       : dx_tls_complaint("TLS failed");
 
     ERR_clear_error();
     if (is_told)

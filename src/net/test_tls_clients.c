@@ -50,7 +50,8 @@ static dx_tls *client_shows(const dx_tls_pair *shown)
     char why[DX_TLS_WHY_BYTES];
     dx_tls *tls = NULL;
     dx_err err = dx_tls_client_new(
-        &(dx_tls_client){.ca = dev.ca, .pair = shown ? *shown : (dx_tls_pair){NULL, NULL}}, &tls, why);
+        &(dx_tls_client){.ca = dev.ca, .pair = shown ? *shown : (dx_tls_pair){NULL, NULL}}, &tls,
+        why);
     dx_assert(err == DX_OK);
     return tls;
 }
@@ -101,15 +102,20 @@ static bool is_known_as(const dx_tls_clients *clients, const dx_tls_pair *shown,
 
 /* ---- certificates of clients ------------------------------------------------------------------ */
 
-LOOP_TEST("RFC 8446 §4.4.2.4 a client is taken if its certificate is by whom it must be, and for that")
+LOOP_TEST(
+    "RFC 8446 §4.4.2.4 a client is taken if its certificate is by whom it must be, and for that")
 {
     certificates_make();
     dx_tls_pair ca = write_at(0, (certificate){.cn = {"authority"}, .is_ca = true});
-    dx_tls_pair ada = write_at(1, (certificate){.cn = {"ada"}, .issuer = ca, .usage = "clientAuth"});
+    dx_tls_pair ada =
+        write_at(1, (certificate){.cn = {"ada"}, .issuer = ca, .usage = "clientAuth"});
     dx_tls_pair other = write_at(2, (certificate){.cn = {"ada"}});
-    dx_tls_pair old = write_at(3, (certificate){.cn = {"ada"}, .issuer = ca, .from_s = -600, .to_s = -60});
-    dx_tls_pair wrong = write_at(4, (certificate){.cn = {"ada"}, .issuer = ca, .usage = "serverAuth"});
-    dx_tls_clients must = {.ca = ca.cert}, may = {.ca = ca.cert, .is_optional = true}, pinned = {.ca = other.cert};
+    dx_tls_pair old =
+        write_at(3, (certificate){.cn = {"ada"}, .issuer = ca, .from_s = -600, .to_s = -60});
+    dx_tls_pair wrong =
+        write_at(4, (certificate){.cn = {"ada"}, .issuer = ca, .usage = "serverAuth"});
+    dx_tls_clients must = {.ca = ca.cert}, may = {.ca = ca.cert, .is_optional = true},
+                   pinned = {.ca = other.cert};
 
     CHECK(is_known_as(&must, &ada, "ada"));
     CHECK(is_known_as(&may, &ada, "ada"));
@@ -145,7 +151,9 @@ LOOP_TEST("RFC 5280 §4.2.1.6 a client is who the one name of the wanted kind sa
         {{.cn = {"ada"}, .names = "email:ada@a.example,DNS:a"}, DX_TLS_NAME_EMAIL, "ada@a.example"},
         {{.cn = {"ada"}, .names = "email:a@a.example,email:b@a.example"}, DX_TLS_NAME_EMAIL, ""},
         {{.cn = {"ada@a.example"}}, DX_TLS_NAME_EMAIL, ""},
-        {{.cn = {"ada"}, .names = "URI:spiffe://a/b,email:b@a.example"}, DX_TLS_NAME_URI, "spiffe://a/b"},
+        {{.cn = {"ada"}, .names = "URI:spiffe://a/b,email:b@a.example"},
+         DX_TLS_NAME_URI,
+         "spiffe://a/b"},
         {{.cn = {"ada"}, .names = "DNS:ada.a.example"}, DX_TLS_NAME_DNS, "ada.a.example"},
         {{.cn = {"ada"}, .names = "URI:x:y"}, DX_TLS_NAME_DNS, ""},
     };
@@ -185,7 +193,8 @@ LOOP_TEST("whom clients are believed by is loaded again; what cannot be read cha
     char why[DX_TLS_WHY_BYTES];
 
     certificates_make();
-    dx_tls_pair ada = write_at(1, (certificate){.cn = {"ada"}}), eve = write_at(2, (certificate){.cn = {"eve"}});
+    dx_tls_pair ada = write_at(1, (certificate){.cn = {"ada"}}),
+                eve = write_at(2, (certificate){.cn = {"eve"}});
     dx_tls_pair believed = write_at(3, (certificate){.cn = {"nobody"}});
     dx_tls_clients must = {.ca = believed.cert};
 
@@ -199,7 +208,8 @@ LOOP_TEST("whom clients are believed by is loaded again; what cannot be read cha
     pair_close(&p);
     CHECK_INT(truncate(believed.cert, 0), 0);
     CHECK_INT(dx_tls_reload(server, why), DX_ERR_NAME);
-    CHECK(strstr(why, "clients are believed by, ") != NULL && strstr(why, "no certificate in it") != NULL);
+    CHECK(strstr(why, "clients are believed by, ") != NULL &&
+          strstr(why, "no certificate in it") != NULL);
     CHECK_INT(unlink(believed.cert), 0);
     CHECK_INT(dx_tls_reload(server, why), DX_ERR_NOT_FOUND);
     pair_open(&p, &w, server, client, "localhost");
@@ -219,11 +229,15 @@ TEST("what is wrong with a client's own certificate is said in words")
     dx_tls *tls = NULL;
 
     certificates_make();
-    dx_tls_pair ada = write_at(1, (certificate){.cn = {"ada"}}), eve = write_at(2, (certificate){.cn = {"eve"}});
-    CHECK_INT(dx_tls_client_new(&(dx_tls_client){.ca = dev.ca, .pair = {ada.cert, eve.key}}, &tls, why), DX_ERR_NAME);
+    dx_tls_pair ada = write_at(1, (certificate){.cn = {"ada"}}),
+                eve = write_at(2, (certificate){.cn = {"eve"}});
+    CHECK_INT(
+        dx_tls_client_new(&(dx_tls_client){.ca = dev.ca, .pair = {ada.cert, eve.key}}, &tls, why),
+        DX_ERR_NAME);
     CHECK(strstr(why, "it does not fit the certificate") != NULL);
-    CHECK_INT(dx_tls_client_new(&(dx_tls_client){.ca = dev.ca, .pair = {"/nowhere", eve.key}}, &tls, why),
-              DX_ERR_NOT_FOUND);
+    CHECK_INT(
+        dx_tls_client_new(&(dx_tls_client){.ca = dev.ca, .pair = {"/nowhere", eve.key}}, &tls, why),
+        DX_ERR_NOT_FOUND);
 }
 
 /* ---- one name, two keys ----------------------------------------------------------------------- */
@@ -250,13 +264,16 @@ static int kind_shown(const char *signatures, const char *host)
     return kind;
 }
 
-LOOP_TEST("RFC 8446 §4.4.2.2 of two certificates for the same names a client gets the one it can use")
+LOOP_TEST(
+    "RFC 8446 §4.4.2.2 of two certificates for the same names a client gets the one it can use")
 {
     certificates_make();
     dx_tls_pair pairs[] = {
         write_at(1, (certificate){.cn = {"x"}, .names = "DNS:x.example"}),
         write_at(2, (certificate){.cn = {"a"}, .names = "DNS:a.example,DNS:*.b.example"}),
-        write_at(3, (certificate){.cn = {"r"}, .names = "DNS:*.b.example,DNS:a.example", .is_rsa = true}),
+        write_at(
+            3,
+            (certificate){.cn = {"r"}, .names = "DNS:*.b.example,DNS:a.example", .is_rsa = true}),
         write_at(4, (certificate){.cn = {"o"}, .names = "DNS:a.example", .is_rsa = true}),
     };
 

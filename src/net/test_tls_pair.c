@@ -91,7 +91,8 @@ void certificate_write_as(const dx_tls_pair *to, const certificate *c)
     bool ok = X509_set_version(cert, X509_VERSION_3);
 
     for (size_t i = 0; i < DX_COUNT(c->cn) && c->cn[i]; i++)
-        ok = ok && X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)c->cn[i], -1, -1, 0);
+        ok = ok && X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)c->cn[i], -1,
+                                              -1, 0);
     if (c->issuer.cert)
         read_issuer(c->issuer.cert, c->issuer.key, &issuer, &issuer_key);
     ok = ok && X509_set_issuer_name(cert, issuer ? X509_get_subject_name(issuer) : subject) &&

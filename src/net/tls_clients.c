@@ -11,10 +11,12 @@
 
 static dx_err fail(const dx_tls_clients *clients, char why[DX_TLS_WHY_BYTES])
 {
-    bool is_empty = ERR_GET_REASON(ERR_peek_error()) == PEM_R_NO_START_LINE || ERR_peek_error() == 0;
+    bool is_empty =
+        ERR_GET_REASON(ERR_peek_error()) == PEM_R_NO_START_LINE || ERR_peek_error() == 0;
 
-    snprintf(why, DX_TLS_WHY_BYTES, "certificates that clients are believed by, %.300s: %s", clients->ca,
-             is_empty ? "there is no certificate in it (PEM)" : dx_tls_complaint("it cannot be used"));
+    snprintf(
+        why, DX_TLS_WHY_BYTES, "certificates that clients are believed by, %.300s: %s", clients->ca,
+        is_empty ? "there is no certificate in it (PEM)" : dx_tls_complaint("it cannot be used"));
     ERR_clear_error();
     return DX_ERR_NAME;
 }
@@ -27,9 +29,11 @@ static void refuse_tickets(SSL_CTX *context)
     SSL_CTX_set_num_tickets(context, 0);
 }
 
-dx_err dx_tls_ask_clients(SSL_CTX *context, const dx_tls_clients *clients, char why[DX_TLS_WHY_BYTES])
+dx_err dx_tls_ask_clients(SSL_CTX *context, const dx_tls_clients *clients,
+                          char why[DX_TLS_WHY_BYTES])
 {
-    dx_err err = dx_tls_check_readable("certificates that clients are believed by,", clients->ca, why);
+    dx_err err =
+        dx_tls_check_readable("certificates that clients are believed by,", clients->ca, why);
     if (err != DX_OK)
         return err;
     STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(clients->ca);
@@ -38,8 +42,9 @@ dx_err dx_tls_ask_clients(SSL_CTX *context, const dx_tls_clients *clients, char 
     SSL_CTX_set_client_CA_list(context, names); /* takes it */
     if (SSL_CTX_load_verify_file(context, clients->ca) != 1)
         return fail(clients, why);
-    SSL_CTX_set_verify(context,
-                       SSL_VERIFY_PEER | (clients->is_optional ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT), NULL);
+    SSL_CTX_set_verify(
+        context, SSL_VERIFY_PEER | (clients->is_optional ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT),
+        NULL);
     X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
     refuse_tickets(context);
     return DX_OK;
@@ -52,7 +57,9 @@ static char *text_of(const ASN1_STRING *from)
     unsigned char *utf8 = NULL;
     int size = from ? ASN1_STRING_to_UTF8(&utf8, from) : -1;
     /* One with a NUL in it is not what it seems to be. */
-    char *text = size > 0 && memchr(utf8, 0, (size_t)size) == NULL ? strndup((char *)utf8, (size_t)size) : NULL;
+    char *text = size > 0 && memchr(utf8, 0, (size_t)size) == NULL
+                     ? strndup((char *)utf8, (size_t)size)
+                     : NULL;
 
     OPENSSL_free(utf8);
     return text;

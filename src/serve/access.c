@@ -279,24 +279,33 @@ static const char *words_of(dx_action action)
     dx_unreachable("dx_action outside its enum");
 }
 
-/* The scheme is none of the registered ones: there is nothing that a client could add to its request by
- * itself. It is to come through what names the subject. */
-static void answer_unknown(dx_exchange *x, const dx_trust *trust, dx_action action)
+/* How somebody can be known here; empty: there is no way. */
+static const char *ways_of(const dx_server *s)
 {
-    static const dx_header challenge = {DX_BYTES("WWW-Authenticate"),
-                                        DX_BYTES("Trusted-Proxy realm=\"streams\"")};
-    char detail[256];
+#define BY_PROXY "the request must come from access.trusted_from with the field that access.subject_header names"
+    if (s->trust.header)
+        return s->tls_asks_clients ? BY_PROXY ", or with a client certificate" : BY_PROXY;
+    return s->tls_asks_clients ? "the connection must be made with a client certificate" : "";
+#undef BY_PROXY
+}
 
-    if (trust->header == NULL)
-        snprintf(
-            detail, sizeof detail,
-            "To %s somebody must be known, and this server knows nobody: access.subject_header "
-            "is not set in its configuration.",
-            words_of(action));
+/* The schemes are none of the registered ones: there is nothing that a client could add to its request by
+ * itself. */
+static void answer_unknown(dx_exchange *x, const dx_server *s, dx_action action)
+{
+    const dx_header challenge = {DX_BYTES("WWW-Authenticate"),
+                                 s->tls_asks_clients && s->trust.header == NULL
+                                     ? DX_BYTES("Client-Certificate realm=\"streams\"")
+                                     : DX_BYTES("Trusted-Proxy realm=\"streams\"")};
+    const char *ways = ways_of(s);
+    char detail[320];
+
+    if (ways[0])
+        snprintf(detail, sizeof detail, "To %s you must be known: %s.", words_of(action), ways);
     else
         snprintf(detail, sizeof detail,
-                 "To %s you must be known: the request must come from access.trusted_from with the "
-                 "field that access.subject_header names.",
+                 "To %s somebody must be known, and this server knows nobody: neither "
+                 "access.subject_header nor tls_client_ca is set in its configuration.",
                  words_of(action));
     dx_exchange_problem_with(x, 401, detail, &challenge, 1);
 }
@@ -319,7 +328,7 @@ static bool judge(dx_exchange *x, const dx_stream_route *route, dx_bytes sub, dx
         return true; /* without asking the kernel who the peer is */
     switch (dx_access_judge(may, dx_access_subject(x, trust), sub)) {
     case DX_VERDICT_ALLOWED: return true;
-    case DX_VERDICT_UNKNOWN: answer_unknown(x, trust, action); return false;
+    case DX_VERDICT_UNKNOWN: answer_unknown(x, route->server, action); return false;
     case DX_VERDICT_FORBIDDEN: answer_forbidden(x, may, action); return false;
     }
     dx_unreachable("dx_verdict outside its enum");

@@ -32,7 +32,8 @@ bool dx_listen_is_tls(const dx_listen *listen, bool has_certificate)
 {
     switch (listen->security) {
     case DX_LISTEN_AS_CONFIGURED: return has_certificate && listen->address.transport != DX_UNIX;
-    case DX_LISTEN_PLAIN: return false;
+    case DX_LISTEN_PLAIN:
+    case DX_LISTEN_REDIRECT: return false;
     case DX_LISTEN_TLS: return true;
     }
     dx_unreachable("dx_listen_security outside its enum");

@@ -15,6 +15,7 @@ typedef enum dx_listen_security {
     DX_LISTEN_AS_CONFIGURED, /* through TLS if the server has a certificate, but for unix sockets */
     DX_LISTEN_PLAIN,
     DX_LISTEN_TLS,
+    DX_LISTEN_REDIRECT, /* in clear, and all that is answered is where to go instead */
 } dx_listen_security;
 
 typedef struct dx_listen {

@@ -46,6 +46,11 @@ dx_server *dx_server_new(const dx_server_options *options)
     s->trusted_from = copy_or(s->options.trusted_from, "");
     s->origins = copy_or(s->options.origins, "*");
     s->data = copy_or(s->options.data, "");
+    s->redirect = copy_or(s->options.redirect, "");
+    s->client_ca = copy_or(s->options.tls_client_ca, "");
+    s->client_mode = copy_or(s->options.tls_client, "");
+    s->client_name = copy_or(s->options.tls_client_name, "");
+    pthread_mutex_init(&s->reload_lock, NULL);
     s->ws_config = DX_WS_CONFIG_DEFAULT;
     if (s->options.ping_ms)
         s->ws_config.ping_ms = s->options.ping_ms;
@@ -56,7 +61,8 @@ dx_server *dx_server_new(const dx_server_options *options)
     s->ws_config.message_bytes_max =
         s->options.message_bytes_max ? s->options.message_bytes_max : MESSAGE_BYTES_MAX;
     if (s->listen && s->loop_name && s->log_level && s->subject_header && s->trusted_from &&
-        s->origins && s->data && dx_server_copy_tls(s))
+        s->origins && s->data && s->redirect && s->client_ca && s->client_mode && s->client_name &&
+        dx_server_copy_tls(s))
         return s;
     dx_server_free(s);
     return NULL;
@@ -85,6 +91,8 @@ static void undo_start(dx_server *s)
         dx_worker_deinit(&s->worker[i]);
     close_fds(s);
     free(s->worker);
+    dx_watch_free(s->watch);
+    s->watch = NULL;
     dx_tls_free(s->tls);
     s->tls = NULL;
     s->workers = NULL;
@@ -102,6 +110,7 @@ void dx_server_free(dx_server *s)
         dx_server_wait(s);
     undo_start(s);
     dx_router_deinit(&s->router);
+    dx_router_deinit(&s->redirect_router);
     for (dx_list *l; (l = dx_list_take_first(&s->owned)) != NULL;) {
         dx_server_owned *owned = DX_CONTAINER(l, dx_server_owned, link);
         owned->free(owned);
@@ -114,6 +123,11 @@ void dx_server_free(dx_server *s)
     free(s->trusted_from);
     free(s->origins);
     free(s->data);
+    free(s->redirect);
+    free(s->client_ca);
+    free(s->client_mode);
+    free(s->client_name);
+    pthread_mutex_destroy(&s->reload_lock);
     dx_server_forget_tls(s);
     free(s);
 }
@@ -256,23 +270,40 @@ static dx_err fail(const dx_server *s, dx_err err, const char *what, const char 
     return err;
 }
 
+static dx_err read_address(dx_server *s, const char *option, dx_bytes text, bool is_redirect)
+{
+    char copy[256];
+    dx_listen *listen = &s->listens[s->listens_count];
+
+    snprintf(copy, sizeof copy, "--%s %.*s", option, DX_FORMAT(text));
+    if (s->listens_count == DX_LISTEN_MAX)
+        return fail(s, DX_ERR_TOO_LARGE, copy, "16 addresses");
+    dx_err err = dx_listen_read(text, listen);
+    if (err == DX_OK && is_redirect && listen->security == DX_LISTEN_TLS)
+        err = DX_ERR_ADDRESS;
+    if (err != DX_OK)
+        return fail(s, err, copy, is_redirect ? DX_ADDRESS_FORMS : DX_LISTEN_FORMS);
+    if (is_redirect)
+        listen->security = DX_LISTEN_REDIRECT;
+    s->listens_count++;
+    return DX_OK;
+}
+
+/* Those for redirects are behind the others. */
 static dx_err read_addresses(dx_server *s)
 {
-    dx_bytes rest = dx_bytes_of(s->listen), text;
+    dx_bytes text;
+    dx_err err = DX_OK;
 
-    while (dx_bytes_split(&rest, ' ', &text)) {
-        char copy[256];
-        snprintf(copy, sizeof copy, "--listen %.*s", DX_FORMAT(text));
-        if (text.size == 0)
-            continue;
-        if (s->listens_count == DX_LISTEN_MAX)
-            return fail(s, DX_ERR_TOO_LARGE, copy, "16 addresses");
-        dx_err err = dx_listen_read(text, &s->listens[s->listens_count]);
-        if (err != DX_OK)
-            return fail(s, err, copy, DX_LISTEN_FORMS);
-        s->listens_count++;
-    }
-    return s->listens_count ? DX_OK : fail(s, DX_ERR_ADDRESS, "--listen", DX_LISTEN_FORMS);
+    for (dx_bytes rest = dx_bytes_of(s->listen); err == DX_OK && dx_bytes_split(&rest, ' ', &text);)
+        if (text.size > 0)
+            err = read_address(s, "listen", text, false);
+    if (err == DX_OK && s->listens_count == 0)
+        return fail(s, DX_ERR_ADDRESS, "--listen", DX_LISTEN_FORMS);
+    for (dx_bytes rest = dx_bytes_of(s->redirect); err == DX_OK && dx_bytes_split(&rest, ' ', &text);)
+        if (text.size > 0)
+            err = read_address(s, "redirect", text, true);
+    return err;
 }
 
 static dx_err read_access(dx_server *s)
@@ -313,7 +344,8 @@ static void log_address(const dx_server *s, const dx_listen *listen)
     bool is_plain_tcp = !is_tls && listen->address.transport == DX_TCP;
 
     dx_address_format(&listen->address, text);
-    dx_log_write(&s->log, DX_LOG_INFO, "listening on %s%s",
+    dx_log_write(&s->log, DX_LOG_INFO, "%s %s%s",
+                 listen->security == DX_LISTEN_REDIRECT ? "to https:// leads" : "listening on",
                  is_tls         ? "https://"
                  : is_plain_tcp ? "http://"
                                 : "",
@@ -388,11 +420,17 @@ dx_err dx_server_start(dx_server *s)
     if (err == DX_OK)
         err = dx_server_start_tls(s);
     if (err == DX_OK)
+        err = dx_server_start_redirect(s);
+    if (err == DX_OK)
         err = open_sockets(s);
+    if (err == DX_OK)
+        dx_server_settle_redirect(s);
     if (err == DX_OK)
         err = open_store(s);
     if (err == DX_OK)
         err = start_workers(s);
+    if (err == DX_OK)
+        err = dx_server_watch_tls(s);
     if (err != DX_OK) {
         undo_start(s);
         return err;

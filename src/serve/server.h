@@ -11,13 +11,16 @@
 #include "http/http1.h"
 #include "loop/workers.h"
 #include "net/listener.h"
+#include "net/tls_dev.h"
 #include "serve/access.h"
 #include "serve/listen.h"
 #include "serve/stats.h"
+#include "serve/watch.h"
 #include "stream/hub.h"
 #include "ws/server.h"
 
 #include <duplex/server.h>
+#include <pthread.h>
 
 enum { DX_LISTEN_MAX = 16, DX_WORKERS_MAX = 256 };
 
@@ -32,7 +35,7 @@ typedef struct dx_worker {
     uint32_t index;
     dx_loop *loop;
     dx_net net;
-    dx_http http;
+    dx_http http, redirect; /* the latter for DX_LISTEN_REDIRECT */
     dx_ws_worker ws;
     dx_pool doors, appends; /* of door_websocket.c */
     dx_listener listeners[DX_LISTEN_MAX];
@@ -71,6 +74,19 @@ struct dx_server {
     size_t pairs_count;
     char *tls_dev;      /* the directory of the development certificate; NULL: none */
     dx_tls *tls;        /* what these are once it has started; NULL: no TLS */
+    char *client_ca, *client_mode, *client_name; /* "": as if not given */
+    bool tls_asks_clients;
+    const char *tls_files[2 * DX_TLS_PAIRS_MAX + 1]; /* that it was loaded from: tls_files_count of them */
+    size_t tls_files_count;
+    uint64_t tls_state; /* what they were like then (watch.h) */
+    dx_tls_dev dev;     /* of tls_dev */
+    pthread_mutex_t reload_lock; /* one reads them at a time */
+    dx_watch *watch;    /* of tls_files; NULL: no TLS */
+    char *redirect;     /* addresses; "": none */
+    dx_router redirect_router;
+    uint16_t https_port;    /* of the first address with TLS */
+    uint16_t redirect_port; /* the same for who came to port 80: 443 if none of ours is that, which then was
+                               mapped to another, and so is 443 */
     int *fds; /* [address][worker], -1 once a worker has taken it */
     uint32_t workers_count;
     dx_worker *worker;   /* workers_count of them */
@@ -109,6 +125,12 @@ void dx_door_websocket_drain(dx_ws *ws);
 DX_MUST_USE bool dx_server_copy_tls(dx_server *server);
 void dx_server_forget_tls(dx_server *server);
 dx_err dx_server_start_tls(dx_server *server);
+/* Sees from now on when the files change. */
+dx_err dx_server_watch_tls(dx_server *server);
+
+/* redirect.c: its route; and where it leads to, once the addresses are known. */
+DX_MUST_USE dx_err dx_server_start_redirect(dx_server *server);
+void dx_server_settle_redirect(dx_server *server);
 
 /* health.c: for worker 0, on its thread; and when the workers have ended */
 void dx_health_begin(dx_server *server);

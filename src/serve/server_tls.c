@@ -2,8 +2,6 @@
  * SPDX-License-Identifier: MIT */
 #include "serve/server.h"
 
-#include "net/tls_dev.h"
-
 #include <stdlib.h>
 
 /* In the order of our liking. */
@@ -48,17 +46,67 @@ static dx_err fail(const dx_server *s, const char *why)
     return DX_ERR_NAME;
 }
 
+/* ---- clients ---------------------------------------------------------------------------------- */
+
+static bool find(const char *word, const char *const *words, size_t *ret)
+{
+    for (size_t i = 0; words[i]; i++)
+        if (strcmp(words[i], word) == 0) {
+            *ret = i;
+            return true;
+        }
+    return false;
+}
+
+static dx_err read_clients(const dx_server *s, dx_tls_clients *ret)
+{
+    static const char *const modes[] = {"required", "optional", "off", NULL};
+    static const char *const names[] = {"cn", "email", "uri", "dns", NULL};
+    size_t mode = 0, name = 0;
+
+    if (s->client_mode[0] && !find(s->client_mode, modes, &mode))
+        return fail(s, "client certificates are required, optional or off");
+    if (s->client_name[0] && !find(s->client_name, names, &name))
+        return fail(s, "the name in a client certificate is cn, email, uri or dns");
+    if (s->client_ca[0] == '\0' || mode == 2)
+        return DX_OK;
+    if (s->pairs_count == 0 && s->tls_dev == NULL)
+        return fail(s, "client certificates need TLS: --tls-cert FILE --tls-key FILE, or --tls dev");
+    *ret = (dx_tls_clients){.ca = s->client_ca, .is_optional = mode == 1, .name = (dx_tls_name)name};
+    return DX_OK;
+}
+
+/* ---- loading ---------------------------------------------------------------------------------- */
+
+static void note_files(dx_server *s, const dx_tls_pair *pairs, size_t count, const dx_tls_clients *clients)
+{
+    s->tls_files_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        s->tls_files[s->tls_files_count++] = pairs[i].cert;
+        s->tls_files[s->tls_files_count++] = pairs[i].key;
+    }
+    if (clients->ca)
+        s->tls_files[s->tls_files_count++] = clients->ca;
+}
+
 static dx_err load(dx_server *s, const dx_tls_pair *pairs, size_t count)
 {
     char why[DX_TLS_WHY_BYTES];
+    dx_tls_clients clients = {0};
+    dx_err err = read_clients(s, &clients);
+
+    if (err != DX_OK)
+        return err;
     dx_tls_server options = {.pairs = pairs,
                              .pairs_count = count,
-                             .alpn =
-                                 s->http_config.http2.streams_max > 0 ? protocols : protocols_old,
+                             .clients = clients,
+                             .alpn = s->http_config.http2.streams_max > 0 ? protocols : protocols_old,
                              .plain_answer = dx_http1_not_tls,
                              .log = &s->log};
-    dx_err err = dx_tls_server_new(&options, &s->tls, why);
-
+    s->tls_asks_clients = clients.ca != NULL;
+    note_files(s, pairs, count, &clients);
+    s->tls_state = dx_watch_look(s->tls_files, s->tls_files_count);
+    err = dx_tls_server_new(&options, &s->tls, why);
     return err == DX_OK || err == DX_ERR_MEMORY ? err : fail(s, why);
 }
 
@@ -75,15 +123,14 @@ static void log_trust(const dx_server *s, const dx_tls_dev *dev)
 
 static dx_err load_dev(dx_server *s)
 {
-    dx_tls_dev dev;
     char why[DX_TLS_WHY_BYTES];
-    dx_err err = dx_tls_dev_make(s->tls_dev, &dev, why);
+    dx_err err = dx_tls_dev_make(s->tls_dev, &s->dev, why);
 
     if (err != DX_OK)
         return err == DX_ERR_MEMORY ? err : fail(s, why);
-    err = load(s, &(dx_tls_pair){dev.cert, dev.key}, 1);
+    err = load(s, &(dx_tls_pair){s->dev.cert, s->dev.key}, 1);
     if (err == DX_OK)
-        log_trust(s, &dev);
+        log_trust(s, &s->dev);
     return err;
 }
 
@@ -100,6 +147,9 @@ dx_err dx_server_start_tls(dx_server *s)
         return load(s, s->pairs, s->pairs_count);
     if (s->tls_dev)
         return load_dev(s);
+    dx_err err = read_clients(s, &(dx_tls_clients){0});
+    if (err != DX_OK)
+        return err;
     for (size_t i = 0; i < s->listens_count; i++)
         if (s->listens[i].security == DX_LISTEN_TLS)
             return fail(s, "listening on https:// needs a certificate: --tls-cert FILE --tls-key FILE, or "
@@ -107,16 +157,50 @@ dx_err dx_server_start_tls(dx_server *s)
     return DX_OK;
 }
 
-dx_err dx_server_reload(dx_server *s)
+/* ---- loading again ---------------------------------------------------------------------------- */
+
+static dx_err reload(dx_server *s, uint64_t *state)
 {
     char why[DX_TLS_WHY_BYTES];
 
-    if (s->tls == NULL)
-        return DX_OK;
+    pthread_mutex_lock(&s->reload_lock);
+    *state = dx_watch_look(s->tls_files, s->tls_files_count);
     dx_err err = dx_tls_reload(s->tls, why);
+    pthread_mutex_unlock(&s->reload_lock);
     if (err == DX_OK)
         dx_log_write(&s->log, DX_LOG_INFO, "certificates are loaded again");
     else
         dx_log_write(&s->log, DX_LOG_ERROR, "certificates stay as they were: %s", why);
     return err;
+}
+
+dx_err dx_server_reload(dx_server *s)
+{
+    uint64_t state;
+
+    if (s->tls == NULL)
+        return DX_OK;
+    dx_err err = reload(s, &state);
+    dx_watch_know(s->watch, state); /* also of files that are no good: that was said */
+    return err;
+}
+
+static void on_changed(void *context)
+{
+    uint64_t state;
+    dx_err ignored = reload(context, &state); /* if they change once more meanwhile, the watch sees that */
+
+    (void)ignored;
+}
+
+dx_err dx_server_watch_tls(dx_server *s)
+{
+    if (s->tls == NULL)
+        return DX_OK;
+    return dx_watch_new(&(dx_watch_options){.files = s->tls_files,
+                                            .count = s->tls_files_count,
+                                            .changed = on_changed,
+                                            .context = s,
+                                            .known = s->tls_state},
+                        &s->watch);
 }

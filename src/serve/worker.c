@@ -16,9 +16,10 @@ dx_worker *dx_worker_of(const dx_exchange *x)
 static void on_accept(dx_listener *listener, int fd)
 {
     dx_worker *w = listener->owner;
-    size_t index = (size_t)(listener - w->listeners);
-    bool is_tls = dx_listen_is_tls(&w->server->listens[index], w->server->tls != NULL);
-    dx_http1_accept(&w->http, fd, is_tls ? w->server->tls : NULL);
+    const dx_listen *listen = &w->server->listens[listener - w->listeners];
+    bool is_tls = dx_listen_is_tls(listen, w->server->tls != NULL);
+    dx_http1_accept(listen->security == DX_LISTEN_REDIRECT ? &w->redirect : &w->http, fd,
+                    is_tls ? w->server->tls : NULL);
 }
 
 static dx_err open_listeners(dx_worker *w)
@@ -73,6 +74,7 @@ void dx_worker_end(dx_loop *loop, uint32_t index, void *server)
     dx_hub_end(dx_streams_hub(w->server->streams, index));
     dx_ws_worker_deinit(&w->ws);
     dx_http_deinit(&w->http);
+    dx_http_deinit(&w->redirect);
     dx_net_deinit(&w->net);
 }
 
@@ -151,6 +153,8 @@ dx_err dx_worker_start(dx_loop *loop, uint32_t index, void *server)
     dx_hub_set_encoder(dx_streams_hub(s->streams, index), w);
     dx_err err = dx_http_init(&w->http, &w->net, &s->router, &s->http_config);
     w->http.more = dx_door_more;
+    if (err == DX_OK)
+        err = dx_http_init(&w->redirect, &w->net, &s->redirect_router, &s->http_config);
     if (err == DX_OK)
         err = dx_hub_begin(s->streams, index, loop);
     if (err == DX_OK)
