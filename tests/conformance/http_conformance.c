@@ -6,6 +6,7 @@
  * Threads: --jobs workers take cases in turn; the first thread prints in the tables' order.
  * SPDX-License-Identifier: MIT */
 #include "tests/conformance/http_run.h"
+#include "tests/conformance/peer_tls.h"
 
 #include <getopt.h>
 #include <pthread.h>
@@ -362,7 +363,7 @@ static bool is_reachable(const dx_probe_target *target)
 static int usage(const char *wrong)
 {
     fprintf(stderr,
-            "%s\nusage: http_conformance --target HOST:PORT [--mode echo|stream] [--path PATH]\n"
+            "%s\nusage: http_conformance --target [https://]HOST:PORT [--mode echo|stream] [--path PATH]\n"
             "         [--group core|files] [--only PREFIX] [--split none|bytes|random[:SEED]]\n"
             "         [--jobs N] [--timeout MS] | --list\n"
             "  echo:   every request gets 200 (default)   stream: /healthz and /live/NAME\n"
@@ -389,7 +390,7 @@ static bool parse_target(const char *text)
 {
     dx_peer_url url;
 
-    if (!dx_peer_url_parse(text, &url))
+    if (!dx_peer_url_parse(text, &url) || (url.is_secure && !dx_peer_tls_use()))
         return false;
     memcpy(opt.target.host, url.host, sizeof url.host);
     memcpy(opt.target.port, url.port, sizeof url.port);

@@ -5,6 +5,8 @@
  * SPDX-License-Identifier: MIT */
 #include "tests/conformance/peer.h"
 
+#include "tests/conformance/peer_tls.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/inet_diag.h>
@@ -63,7 +65,7 @@ bool dx_peer_url_parse(const char *text, dx_peer_url *ret)
     const char *host = scheme_end ? scheme_end + 3 : text;
     const char *path = host + strcspn(host, "/?");
     const char *host_end, *port;
-    dx_peer_url url = {0};
+    dx_peer_url url = {.is_secure = !strncmp(text, "wss:", 4) || !strncmp(text, "https:", 6)};
 
     if (*host == '[') {
         host++;
@@ -144,11 +146,12 @@ dx_peer_status dx_peer_connect(dx_peer *peer, const char *host, const char *port
         getsockname(peer->fd, (struct sockaddr *)&peer->near, &near_size) ||
         getpeername(peer->fd, (struct sockaddr *)&peer->far, &far_size))
         peer->settles = false; /* the server may already have closed: the reads will tell */
-    return DX_PEER_OK;
+    return dx_peer_tls_begin(peer, timeout_ms);
 }
 
 void dx_peer_deinit(dx_peer *peer)
 {
+    dx_peer_tls_end(peer);
     if (peer->fd >= 0)
         close(peer->fd);
     free(peer->input);
@@ -157,6 +160,8 @@ void dx_peer_deinit(dx_peer *peer)
 
 void dx_peer_finish(dx_peer *peer)
 {
+    if (peer->tls)
+        dx_peer_tls_finish(peer);
     shutdown(peer->fd, SHUT_WR);
 }
 
@@ -199,7 +204,9 @@ static dx_peer_status read_once(dx_peer *peer)
         return peer->broken = DX_PEER_ERROR;
     ssize_t count;
     do {
-        count = recv(peer->fd, peer->input + peer->end, peer->capacity - peer->end, 0);
+        size_t room = peer->capacity - peer->end;
+        count = peer->tls ? dx_peer_tls_recv(peer, peer->input + peer->end, room)
+                          : recv(peer->fd, peer->input + peer->end, room, 0);
     } while (count < 0 && errno == EINTR);
     if (count > 0) {
         peer->end += (size_t)count;
@@ -368,7 +375,8 @@ static dx_peer_status send_piece(dx_peer *peer, const uint8_t *bytes, size_t siz
     int64_t deadline_ms = dx_peer_now_ms() + timeout_ms;
 
     while (size > 0) {
-        ssize_t count = send(peer->fd, bytes, size, MSG_NOSIGNAL);
+        ssize_t count = peer->tls ? dx_peer_tls_send(peer, bytes, size)
+                                  : send(peer->fd, bytes, size, MSG_NOSIGNAL);
 
         if (count > 0) {
             bytes += count;

@@ -36,6 +36,7 @@ typedef struct dx_peer_split_rule {
 
 typedef struct dx_peer {
     int fd; /* -1: not connected */
+    void *tls; /* peer_tls.c's; NULL: in clear */
     dx_peer_split_rule split;
     size_t sent_bytes;     /* since dx_peer_split_set, or the connect */
     size_t received_bytes; /* since the connect */
@@ -52,6 +53,7 @@ typedef struct dx_peer_url {
     char host[256];
     char port[8];
     char path[1024];
+    bool is_secure; /* wss or https */
 } dx_peer_url;
 
 /* Reads "ws://host:port/path", "http://…", "host:port" (IPv6 in brackets). False: none of these. */

@@ -65,7 +65,7 @@ static const request requests[] = {
     {"WX-HS.20", "§10.2", "foreign Origin", GET USUAL "Origin: http://evil.example\r\n",
      ANY_OF(403)},
     {"WX-HS.21", "§10.2", "Origin: null", GET USUAL "Origin: null\r\n", ANY_OF(403)},
-    {"WX-HS.26", "§10.2", "Origin of the same host", GET USUAL "Origin: http://$HOST\r\n",
+    {"WX-HS.26", "§10.2", "Origin of the same host", GET USUAL "Origin: $SCHEME://$HOST\r\n",
      ANY_OF(101)},
     {"WX-HS.27", "§10.2", "Origin that ends with our host's name",
      GET USUAL "Origin: http://evil$HOST\r\n", ANY_OF(403)},

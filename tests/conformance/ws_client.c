@@ -83,7 +83,11 @@ void wst_client_expand(const wst_client *client, const char *text, wst_buffer *o
 {
     const struct {
         const char *name, *value;
-    } words[] = {{"$PATH", client->path}, {"$HOST", client->host}, {"$KEY", client->key}};
+    } words[] = {{"$PATH", client->path},
+                 {"$HOST", client->host},
+                 {"$KEY", client->key},
+                 {"$SCHEME", client->peer.tls ? "https" : "http"}};
+    const size_t count = sizeof words / sizeof words[0];
 
     while (*text) {
         size_t taken = strcspn(text, "$");
@@ -92,9 +96,9 @@ void wst_client_expand(const wst_client *client, const char *text, wst_buffer *o
         if (!*text)
             break;
         size_t i = 0;
-        while (i < 3 && strncmp(text, words[i].name, strlen(words[i].name)) != 0)
+        while (i < count && strncmp(text, words[i].name, strlen(words[i].name)) != 0)
             i++;
-        if (i == 3)
+        if (i == count)
             abort(); /* a template of ours is wrong */
         wst_buffer_add(out, words[i].value, strlen(words[i].value));
         text += strlen(words[i].name);

@@ -2,6 +2,7 @@
  * Is:      the options and the summary; the exit code is 0 if all is OK or INFORMATIONAL.
  * Is not:  the cases (ws_cases_*.c), the running (ws_suite.c), the self-test (ws_selftest.c).
  * SPDX-License-Identifier: MIT */
+#include "tests/conformance/peer_tls.h"
 #include "tests/conformance/ws_selftest.h"
 #include "tests/conformance/ws_suite.h"
 
@@ -11,7 +12,7 @@
 #include <string.h>
 
 static const char usage[] =
-    "usage: ws_conformance --url ws://HOST:PORT/PATH [options] | --self-test | --list\n"
+    "usage: ws_conformance --url ws[s]://HOST:PORT/PATH [options] | --self-test | --list\n"
     "  --url-binary URL            where binary messages go (default: the same)\n"
     "  --mode echo|stream          stream: each case gets its own stream PATH/<random>\n"
     "  --group autobahn|extra|limits|all|default   default: autobahn and extra\n"
@@ -48,7 +49,9 @@ static bool parse_split(options *o, const char *text)
 static bool parse_one(options *o, int option, const char *value)
 {
     switch (option) {
-    case 'u': return o->has_url = dx_peer_url_parse(value, &o->config.url);
+    case 'u':
+        o->has_url = dx_peer_url_parse(value, &o->config.url);
+        return o->has_url && (!o->config.url.is_secure || dx_peer_tls_use());
     case 'b': return o->has_url_binary = dx_peer_url_parse(value, &o->config.url_binary);
     case 'm':
         o->config.stream_mode = strcmp(value, "stream") == 0;
