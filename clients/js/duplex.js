@@ -1,720 +1,391 @@
-// Duplex streams for browsers and Node: what has happened by HTTP, what happens next by WebSocket.
-// Is:     one Stream per stream URL, and one WebSocket for all that is done with it; SSE and long-poll where no
-//         WebSocket gets through; cursors, reconnecting, publishing that never doubles; every error by name.
-// Is not: a store: what was not acknowledged when the page goes is gone.
-// Source: docs/browser.md for how to use it, docs/streams.md for the doors.
-// SPDX-License-Identifier: MIT
-
-const names = {
-  400: 'bad_request', 401: 'unauthorized', 403: 'forbidden', 404: 'not_found', 409: 'conflict', 410: 'gone',
-  413: 'too_large', 415: 'wrong_type', 429: 'too_many', 503: 'unavailable',
-}
-
-// What went wrong, by name; `status` is that of HTTP, 0 where there was none.
-export class DuplexError extends Error {
-  constructor(code, more) {
-    super(more?.detail || more?.title || code)
-    Object.assign(this, { status: 0, title: '', detail: '' }, more, { name: 'DuplexError', code })
-  }
-
-  // Whether to try again is of no use.
-  get permanent() {
-    return this.code === 'deleted' || (this.status >= 400 && this.status < 500 && this.status !== 408 && this.status !== 429)
-  }
-}
-
-const failed = (status, more) => new DuplexError(more?.code ?? names[status] ?? (status < 500 ? 'refused' : 'failed'), { ...more, status })
-const offline = (detail, more) => new DuplexError('offline', { detail, ...more })
-const isJson = (type) => /^application\/json\b|^[^;]*\+json\b/i.test(type)
-const isText = (type) => /^text\//i.test(type)
-const isBytes = (data) => ArrayBuffer.isView(data) || data instanceof ArrayBuffer
-const makeId = () => [...crypto.getRandomValues(new Uint32Array(3))].map((n) => n.toString(36)).join('')
-
-// A callback's fault is its owner's: it is reported, and the others still get theirs.
-const call = (fn, ...args) => {
-  try {
-    fn?.(...args)
-  } catch (error) {
-    setTimeout(() => { throw error })
-  }
-}
-
-const decode = (type, data) => {
-  if (isBytes(data)) return isJson(type) || isText(type) ? decode(type, new TextDecoder().decode(data)) : data
-  return isJson(type) ? JSON.parse(data) : data
-}
-
-// A string, or a Uint8Array.
-const encode = (type, data) => {
-  if (isBytes(data)) return data instanceof ArrayBuffer ? new Uint8Array(data) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-  if (isJson(type) || typeof data !== 'string') return JSON.stringify(data)
-  return isText(type) ? data : new TextEncoder().encode(data)
-}
-
-// What a stream becomes by its first message.
-const typeOf = (data) => (isBytes(data) ? 'application/octet-stream' : typeof data === 'string' ? 'text/plain' : 'application/json')
-
-// One listener: where it is, and what it wants to know. `offset` is behind the last message that it was given.
-class Subscription {
-  constructor(fn, { offset = 'now', last, onstate, ongap }, close) {
-    Object.assign(this, { fn, offset, last, onstate, ongap, close, state: '' })
-  }
-
-  enter(state, info = {}) {
-    if (state === this.state && state !== 'waiting') return
-    this.state = state
-    if (this.onstate) call(this.onstate, state, info)
-    else if (info.isFinal && info.error) setTimeout(() => { throw info.error }) // nothing fails in silence
-  }
-}
-
-export class Stream {
-  #options
-  #url
-  #doors
-  #door = 0
-  #type // content type, once it is known
-  #subs = new Set()
-  #present // { fn, id, data, members, notes }
-  #running = false
-  #stopped = false
-  #lap // AbortController of the connection
-  #at // the cursor of the connection, once it is live
-  #socket // while it is open
-  #wasLive = false
-  #refused = 0 // WebSockets in a row that did not open
-  #again = 0 // when to try the first door again
-  #probe // asks for a sign of life
-  #hasOpened = false // one did
-  #wake
-  #outbox = [] // not acknowledged: { data, resolve, reject }
-  #producer = makeId()
-  #epoch = 0
-  #base = 0 // the number of outbox[0] in its epoch
-  #sent = 0 // how many of the outbox are under way on the WebSocket
-  #unanswered = 0
-  #stalled = false // one was refused: nothing is sent until all under way are answered
-  #posting = false
-  #hold // a timer: nothing is posted until then
-  #postFails = 0
-  #published = 0
-  #linger // a timer: a WebSocket that only published stays until then
-  #largest = 0 // beyond, a message goes by POST
-
-  constructor(url, options = {}) {
-    this.#url = new URL(url, globalThis.location?.href)
-    this.#url.protocol = this.#url.protocol.replace(/^ws/, 'http')
-    this.#options = {
-      WebSocket: globalThis.WebSocket, fetch: (...args) => globalThis.fetch(...args), doors: ['websocket', 'sse', 'long-poll'],
-      retry_ms: 1000, retry_max_ms: 30000, silence_ms: 30000, queue_max: 1000, ...options,
-    }
-    this.#doors = this.#options.doors.filter((door) => door !== 'websocket' || this.#options.WebSocket)
-    this.#type = this.#options.type
-  }
-
-  get url() {
-    return this.#url.href
-  }
-
-  // ---- HTTP ---------------------------------------------------------------------------------------
-
-  async #token() {
-    const { token } = this.#options
-    return typeof token === 'function' ? token() : token
-  }
-
-  #address(query) {
-    const url = new URL(this.#url)
-    for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, value)
-    return url
-  }
-
-  async #fetch(query, { headers, ...init } = {}) {
-    const { headers: more, fetch } = this.#options
-    const token = await this.#token()
-    const answer = await fetch(this.#address(query), {
-      signal: AbortSignal.timeout(30000), ...init,
-      headers: { ...(token && { Authorization: `Bearer ${token}` }), ...more, ...headers },
-    }).catch((error) => { throw offline(String(error?.cause?.message ?? error?.message ?? error)) })
-    if (answer.ok) return answer
-    const { type, ...problem } = await answer.json().catch(() => ({}))
-    const of = (name) => answer.headers.get(name) ?? undefined
-    throw failed(answer.status, {
-      title: answer.statusText, ...problem, ...(of('Stream-Closed') && { code: 'closed' }),
-      retry_ms: (Number(of('Retry-After')) || 0) * 1000, expected: of('Producer-Expected-Seq'),
-    })
-  }
-
-  #meta({ headers }) {
-    return {
-      type: headers.get('Content-Type') ?? undefined,
-      offset: headers.get('Stream-Next-Offset'),
-      closed: headers.has('Stream-Closed'),
-    }
-  }
-
-  async info() {
-    const meta = this.#meta(await this.#fetch({}, { method: 'HEAD' }))
-    this.#type ??= meta.type
-    return meta
-  }
-
-  async create({ type = this.#options.type ?? 'application/json', ttl, closed } = {}) {
-    const headers = { 'Content-Type': type, ...(ttl && { 'Stream-TTL': `${ttl}` }), ...(closed && { 'Stream-Closed': 'true' }) }
-    const { offset } = this.#meta(await this.#fetch({}, { method: 'PUT', headers }))
-    this.#type = type
-    return { type, offset, closed: Boolean(closed) }
-  }
-
-  // What one answer holds: of a JSON stream a value for each message, of any other its bytes in a row.
-  async #values(answer) {
-    const bytes = new Uint8Array(await answer.arrayBuffer().catch((error) => { throw offline(String(error)) }))
-    this.#type = this.#meta(answer).type ?? this.#type
-    return isJson(this.#type) ? decode(this.#type, bytes) : bytes.length ? [decode(this.#type, bytes)] : []
-  }
-
-  async last(n = 1) {
-    const answer = await this.#fetch({ last: n })
-    return Object.assign(await this.#values(answer), this.#meta(answer))
-  }
-
-  history(offset = '-1') {
-    const page = async (from) => {
-      const answer = await this.#fetch({ offset: from })
-      return { values: await this.#values(answer), next: this.#meta(answer).offset, isLast: answer.headers.has('Stream-Up-To-Date') }
-    }
-    return {
-      offset, // behind the last page that was read to its end
-      async *[Symbol.asyncIterator]() {
-        for (let isLast = false; !isLast;) {
-          const read = await page(this.offset)
-          yield* read.values
-          this.offset = read.next
-          isLast = read.isLast
-        }
-      },
-    }
-  }
-
-  // ---- publishing ---------------------------------------------------------------------------------
-
-  publish(data) {
-    return new Promise((resolve, reject) => {
-      if (this.#stopped) throw new DuplexError('stopped')
-      if (this.#outbox.length >= this.#options.queue_max) throw new DuplexError('busy', { detail: 'too many messages wait' })
-      if (encode('', data) === undefined) throw new TypeError('nothing to publish')
-      this.#outbox.push({ data, resolve, reject })
-      clearTimeout(this.#linger)
-      this.#linger = undefined
-      this.#flush()
-    })
-  }
-
-  get #isByWebSocket() {
-    return this.#doors[this.#door] === 'websocket'
-  }
-
-  // What waits goes by the WebSocket, if there is or will be one; else, and what that cannot take, by POST.
-  #flush() {
-    if (!this.#outbox.length || this.#hold || this.#stalled || this.#posting) return
-    const fits = ({ data }) => (data.byteLength ?? JSON.stringify(data).length) < this.#largest
-    if (this.#socket && this.#type)
-      while (this.#sent < Math.min(this.#outbox.length, 64) && fits(this.#outbox[this.#sent])) this.#send()
-    if (this.#sent || this.#unanswered) return
-    if (!this.#type || !this.#running || !this.#isByWebSocket || !fits(this.#outbox[0])) this.#post()
-  }
-
-  #send() {
-    const line = `${this.#epoch}.${this.#base + this.#sent}\n`
-    const data = encode(this.#type, this.#outbox[this.#sent].data)
-    this.#sent++
-    this.#unanswered++
-    this.#socket.send(typeof data === 'string' ? line + data : Uint8Array.of(...new TextEncoder().encode(line), ...data))
-  }
-
-  // An answer on the WebSocket. What is refused there is put to HTTP, which says more: once all else that was
-  // under way is answered. None of that was taken, for it was behind.
-  #answered(tag, result) {
-    this.#unanswered--
-    if (!result) this.#stalled = true
-    else if (tag === `${this.#epoch}.${this.#base}`) {
-      this.#sent--
-      this.#taken(result)
-    }
-    if (this.#unanswered || !this.#stalled) return this.#flush()
-    this.#stalled = false
-    this.#sent = 0
-    this.#post()
-  }
-
-  #taken({ offset, duplicate }) {
-    this.#base++
-    this.#postFails = 0
-    this.#outbox.shift().resolve(duplicate ? { duplicate } : { offset })
-    if (this.#outbox.length) return
-    this.#linger = setTimeout(() => {
-      this.#linger = undefined
-      if (!this.#isWanted) this.#relink()
-    }, 5000)
-  }
-
-  async #post() {
-    const message = this.#outbox[0]
-    if (!message) return
-    this.#posting = true
-    try {
-      if (!this.#type) await this.info().catch((error) => { if (!error.permanent) throw error })
-      const type = this.#type ?? typeOf(message.data)
-      const data = encode(type, message.data)
-      const asBytes = typeof data !== 'string'
-      const answer = await this.#fetch({}, {
-        method: 'POST',
-        body: isJson(type) && !asBytes ? `[${data}]` : data, // the server takes one array apart
-        headers: {
-          'Content-Type': asBytes && (isJson(type) || isText(type)) ? typeOf(data) : type,
-          'Producer-Id': this.#producer, 'Producer-Epoch': `${this.#epoch}`, 'Producer-Seq': `${this.#base}`,
-        },
-      })
-      this.#type ??= type
-      this.#taken({ ...this.#meta(answer), duplicate: answer.status === 204 })
-    } catch (error) {
-      this.#notTaken(error)
-    }
-    this.#posting = false
-    this.#flush()
-  }
-
-  // A number that was given and is known not to be taken ends its epoch: nothing that is still on its way under
-  // this epoch can be taken any more.
-  #notTaken(error) {
-    if (error.permanent || !(error instanceof DuplexError)) {
-      if (error.expected === undefined) this.#outbox.shift()?.reject(error)
-      this.#epoch++
-      this.#base = 0
-      return
-    }
-    this.#hold = setTimeout(() => {
-      this.#hold = undefined
-      this.#flush()
-    }, this.#delay(this.#postFails++, error))
-  }
-
-  // ---- listening ----------------------------------------------------------------------------------
-
-  subscribe(fn, options = {}) {
-    const sub = new Subscription(fn, options, () => this.#leave(sub))
-    if (this.#stopped) throw new DuplexError('stopped')
-    this.#subs.add(sub)
-    if (this.#at !== undefined && sub.offset === 'now') sub.offset = this.#at
-    if (this.#running && (this.#at === undefined || sub.offset !== this.#at)) this.#relink()
-    sub.enter('connecting')
-    if (this.#at !== undefined && sub.offset === this.#at) sub.enter('live')
-    this.#run()
-    return sub
-  }
-
-  #leave(sub) {
-    if (!this.#subs.delete(sub)) return
-    sub.enter('stopped')
-    if (!this.#isWanted) this.#relink()
-  }
-
-  // Ends everything. What was not acknowledged is told so.
-  close() {
-    this.#stopped = true
-    this.#present = undefined
-    for (const sub of this.#subs) this.#leave(sub)
-    for (const { reject } of this.#outbox.splice(0)) reject(new DuplexError('stopped'))
-    clearTimeout(this.#linger)
-    clearTimeout(this.#hold)
-    this.#linger = undefined
-    this.#relink()
-  }
-
-  #tell(state, info) {
-    for (const sub of this.#subs) sub.enter(state, info)
-  }
-
-  // For all who listen it is over.
-  #finish(state, error) {
-    const subs = [...this.#subs]
-    this.#subs.clear()
-    for (const sub of subs) sub.enter(state, { error, isFinal: true })
-    if (this.#present && error) call(this.#present.onerror, error)
-    this.#present = undefined
-  }
-
-  #give(offset, value) {
-    if (this.#at) this.#at = offset
-    for (const sub of this.#subs)
-      if (sub.offset === 'now' || offset > sub.offset) {
-        sub.offset = offset
-        call(sub.fn, value, { offset })
-      }
-  }
-
-  // Whoever reads the connection is at `offset`, whether there were messages or not.
-  #reach(offset, isLive) {
-    if (isLive) this.#at = offset
-    for (const sub of this.#subs) if (sub.offset === 'now' || offset > sub.offset) sub.offset = offset
-    this.#tell(isLive ? 'live' : 'catching_up', { door: this.#doors[this.#door] })
-  }
-
-  // isOther: what is there now has nothing to do with the cursors that are known.
-  #gap(gap, isOther = gap.lost === null) {
-    for (const sub of this.#subs)
-      if (isOther || sub.offset === gap.requested || sub.offset < gap.earliest) {
-        sub.offset = gap.earliest
-        if (sub.ongap) call(sub.ongap, gap)
-        else console.warn(`${this.url}: messages are not retained any more`, gap)
-      }
-  }
-
-  // Where the connection is to begin: cursors sort as text, "-1" first, "now" last.
-  get #oldest() {
-    return [...this.#subs].map((sub) => sub.offset).sort()[0] ?? 'now'
-  }
-
-  async #start() {
-    const none = (error) => {
-      if (error.status !== 404) throw error
-      return Object.assign([], { offset: '-1' }) // nobody has written to it
-    }
-    for (const sub of this.#subs)
-      if (sub.last) {
-        const past = await this.last(sub.last).catch(none)
-        sub.last = 0
-        sub.offset = past.offset
-        past.forEach((value, i) => this.#subs.has(sub) && call(sub.fn, value, { offset: past[i + 1] === undefined ? past.offset : undefined }))
-      }
-    if (this.#oldest === 'now') return
-    const { offset } = [...this.#subs].some((sub) => sub.offset === 'now') ? await this.info().catch(none) : {}
-    for (const sub of this.#subs) if (sub.offset === 'now') sub.offset = offset
-  }
-
-  // ---- the connection -----------------------------------------------------------------------------
-
-  get #isReading() {
-    return this.#subs.size > 0 || Boolean(this.#present)
-  }
-
-  get #isWanted() {
-    const publishes = this.#published > 0 && (this.#outbox.length > 0 || this.#linger !== undefined)
-    return !this.#stopped && (this.#isReading || publishes)
-  }
-
-  // Begins anew, at once.
-  #relink() {
-    this.#lap?.abort()
-    this.#wake?.()
-  }
-
-  // Full jitter; what the server says comes first. Who is not looked at comes back more rarely.
-  #delay(fails, { after_ms, retry_ms = 0 } = {}) {
-    const most = this.#options.retry_max_ms
-    const isHidden = globalThis.document?.visibilityState === 'hidden'
-    return after_ms ?? retry_ms + Math.random() * (isHidden ? most : Math.min(most, this.#options.retry_ms * 2 ** fails))
-  }
-
-  async #run() {
-    if (this.#running || !this.#isWanted) return
-    this.#running = true
-    const page = globalThis.document
-    const hurry = () => {
-      if (page?.visibilityState === 'hidden') return
-      this.#wake?.()
-      this.#probe?.()
-    }
-    globalThis.addEventListener?.('online', hurry)
-    page?.addEventListener('visibilitychange', hurry)
-    for (let fails = 0; this.#isWanted;) {
-      if (this.#again < Date.now()) this.#door = 0
-      const began = Date.now()
-      const lap = (this.#lap = new AbortController())
-      let error = await this.#connect(lap).catch((e) => (e instanceof DuplexError ? e : offline(String(e))))
-      const { aborted, reason } = lap.signal
-      if (aborted) error = reason instanceof DuplexError ? reason : undefined
-      lap.abort()
-      this.#at = undefined
-      if (Date.now() - began > 5000) fails = 0
-      if (error && !this.#judge(error)) await this.#pause(this.#delay(fails++, error), error)
-    }
-    globalThis.removeEventListener?.('online', hurry)
-    page?.removeEventListener('visibilitychange', hurry)
-    this.#running = false
-    this.#flush()
-  }
-
-  // True: there is nothing to wait for.
-  #judge(error) {
-    const isGone = error.code === 'deleted' || (error.code === 'gone' && !error.earliest) || (error.code === 'not_found' && this.#wasLive)
-    if (error.code === 'closed') this.#finish('closed')
-    else if (isGone) this.#finish('deleted', new DuplexError('deleted', { ...error }))
-    else if (error.permanent) this.#finish('refused', error)
-    else if (error.code !== 'blocked') return false
-    else if (this.#door === 0 && this.#hasOpened && this.#refused < 3) return false // it is not the way, but a moment
-    else {
-      this.#again = Date.now() + 60000 * Math.min(++this.#refused, 30)
-      this.#door = (this.#door + 1) % this.#doors.length
-      this.#flush()
-      return this.#door > 0
-    }
-    return true
-  }
-
-  async #pause(ms, error) {
-    this.#tell('waiting', { error, retry_ms: ms })
-    await new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms)
-      this.#wake = () => (clearTimeout(timer), resolve())
-    })
-    this.#wake = undefined
-  }
-
-  async #connect(lap) {
-    const door = this.#doors[this.#door]
-    const timers = []
-    this.#tell('connecting', { door })
-    await this.#start()
-    if (this.#again > Date.now()) timers.push(setTimeout(() => lap.abort(), this.#again - Date.now()))
-    if (this.#present && door !== 'websocket') timers.push(setInterval(() => this.#list(), 10000), this.#list())
-    try {
-      if (lap.signal.aborted) return
-      return await (door === 'websocket' ? this.#bySocket(lap) : door === 'sse' ? this.#bySse(lap) : this.#byPoll(lap))
-    } finally {
-      timers.forEach(clearTimeout)
-    }
-  }
-
-  // ---- by WebSocket -------------------------------------------------------------------------------
-
-  async #bySocket(lap) {
-    const present = this.#present
-    const reads = this.#isReading
-    const url = this.#address({
-      ...(reads ? { offset: this.#oldest } : { read: 0 }), producer: this.#producer, token: await this.#token(),
-      ...(present && { presence: JSON.stringify(present.data) ?? '', member: present.id }),
-    })
-    url.protocol = url.protocol.replace('http', 'ws')
-    const socket = new this.#options.WebSocket(url.href, ['duplex.v1'])
-    const error = await new Promise((resolve) => this.#attend(socket, lap, resolve))
-    this.#socket = this.#probe = undefined
-    this.#sent = this.#unanswered = 0
-    this.#stalled = false
-    if (error?.code === 'blocked' && reads) // a page is not told why: HTTP says it
-      await this.#fetch({ offset: 'now', live: 'long-poll' }, { headers: { Prefer: 'wait=0' } })
-    return error
-  }
-
-  // The life of a WebSocket; end() is called with what ended it.
-  #attend(socket, lap, resolve) {
-    const { silence_ms } = this.#options
-    let heard = Date.now()
-    let held // frames that wait until it is known what they carry
-    let end_with = {}
-    const end = (error) => {
-      clearInterval(beat)
-      socket.onopen = socket.onmessage = socket.onclose = null
-      socket.onerror = () => {}
-      socket.close()
-      resolve(error)
-    }
-    const ping = () => this.#socket && socket.send('\n{"ping":0}')
-    const beat = setInterval(() => {
-      const silence = (Date.now() - heard) * (this.#socket ? 1 : 3)
-      if (silence > silence_ms) end(offline('the line is silent'))
-      else if (silence > silence_ms / 2) ping()
-    }, silence_ms / 6)
-    const control = (frame) => {
-      if (frame.ack) this.#answered(frame.ack, frame)
-      else if (frame.error) this.#answered(frame.error)
-      else if (frame.error === null) call(this.#present?.onerror, failed(frame.status, frame))
-      else if (frame.gap) this.#gap(frame.gap)
-      else if (frame.caught_up) this.#reach(frame.caught_up, (this.#wasLive = true))
-      else if (frame.closed) end_with = { code: 'closed' }
-      else if (frame.reconnect) end_with = frame.reconnect
-      else if (frame.join || frame.leave) this.#note(frame)
-    }
-    const closed = (code, reason) => {
-      if (end_with.code) return new DuplexError('closed')
-      if (!this.#socket) return new DuplexError('blocked', { detail: 'the WebSocket did not open' })
-      if (code === 1009) this.#largest = 0
-      if (code === 4404) return new DuplexError('deleted', { detail: reason, status: 404 })
-      return code >= 4400 ? failed(code - 4000, { detail: reason }) : offline(`closed with ${code} ${reason}`, end_with)
-    }
-    const take = (event) => {
-      const { data } = event
-      if (socket.onclose === null) return
-      if (held) return void held.push(event)
-      if (data === undefined) return end(closed(event.code, event.reason))
-      if (data[0] === '\n') return control(JSON.parse(data))
-      if (typeof data === 'string' && !this.#type) {
-        held = [event]
-        return void this.info().then(() => {
-          const events = held
-          held = undefined
-          events.forEach(take)
-        }, end)
-      }
-      const bytes = typeof data === 'string' ? data : new Uint8Array(data)
-      const line = bytes.indexOf(bytes === data ? '\n' : 10)
-      const offset = decode('text/', bytes.slice(0, line))
-      this.#give(offset, decode(this.#type, bytes.slice(line + 1)))
-    }
-    lap.signal.addEventListener('abort', () => end())
-    socket.binaryType = 'arraybuffer'
-    socket.onmessage = (event) => {
-      heard = Date.now()
-      take(event)
-    }
-    socket.onclose = take
-    socket.onerror = () => {}
-    socket.onopen = () => {
-      if (socket.protocol !== 'duplex.v1') return end(new DuplexError('blocked', { detail: 'not a stream' }))
-      heard = Date.now()
-      this.#socket = socket
-      this.#hasOpened = true
-      this.#refused = 0
-      this.#probe = () => {
-        heard = Math.min(heard, Date.now() - silence_ms / 2)
-        ping()
-      }
-      this.#tell('catching_up', { door: 'websocket' })
-      if (this.#present) this.#list()
-      this.#flush()
-    }
-  }
-
-  // ---- by server-sent events and long-poll --------------------------------------------------------
-
-  // Ends a lap in which nothing is heard for so long.
-  #guard(lap, ms, error) {
-    clearTimeout(lap.timer)
-    if (ms) lap.timer = setTimeout(() => lap.abort(error), ms)
-  }
-
-  async #bySse(lap) {
-    const { silence_ms } = this.#options
-    const blocked = new DuplexError('blocked', { detail: 'no events come through' })
-    try {
-      this.#guard(lap, silence_ms / 3, blocked)
-      const answer = await this.#fetch({ offset: this.#oldest }, { headers: { Accept: 'text/event-stream' }, signal: lap.signal })
-      const isBase64 = answer.headers.get('Stream-SSE-Data-Encoding') === 'base64'
-      const reader = answer.body.getReader()
-      const text = new TextDecoder()
-      for (let rest = '', heard; ; heard = true) {
-        const { value, done } = await reader.read()
-        if (done) return heard ? offline('the events ended') : blocked
-        this.#guard(lap, silence_ms * 2, offline('the line is silent'))
-        const events = (rest + text.decode(value, { stream: true })).split('\n\n')
-        rest = events.pop()
-        for (const event of events) await this.#event(event, isBase64, lap)
-      }
-    } finally {
-      this.#guard(lap)
-    }
-  }
-
-  async #event(text, isBase64, lap) {
-    const { event, id, data } = text.split('\n').reduce((fields, line) => {
-      const [, name, value] = /^(\w+): ?(.*)/.exec(line) ?? []
-      if (name) fields[name] = name in fields ? `${fields[name]}\n${value}` : value
-      return fields
-    }, {})
-    if (data === undefined) return
-    if (!event && !this.#type) await this.info()
-    if (lap.signal.aborted) return
-    if (event === 'closed') throw new DuplexError('closed')
-    if (event === 'gap') this.#gap(JSON.parse(data))
-    if (event) return this.#reach(id, false), this.#tell('live', { door: 'sse' })
-    this.#give(id, decode(this.#type, isBase64 ? Uint8Array.from(atob(data), (c) => c.charCodeAt(0)) : data))
-  }
-
-  // A batch tells one cursor. Where each message needs its own, they are asked for one by one.
-  async #byPoll(lap) {
-    try {
-      for (let cursor; ;) {
-        const offset = this.#oldest
-        const isOneByOne = !isJson(this.#type) || [...this.#subs].some((sub) => sub.offset !== offset)
-        this.#guard(lap, this.#options.silence_ms * 2, offline('no answer'))
-        const answer = await this.#fetch({ offset, live: 'long-poll', cursor, limit: isOneByOne ? 1 : undefined },
-          { signal: lap.signal, headers: offset === 'now' ? { Prefer: 'wait=0' } : {} }).catch((error) => {
-          if (!error.earliest) throw error
-          this.#gap({ requested: offset, earliest: error.earliest, lost: null }, false)
-        })
-        if (!answer) continue
-        const { offset: next, closed } = this.#meta(answer)
-        const values = answer.status === 200 ? await this.#values(answer) : []
-        if (lap.signal.aborted) return
-        cursor = answer.headers.get('Stream-Cursor') ?? undefined
-        if (values.length === 1) this.#give(next, values[0])
-        else this.#batch(values)
-        this.#reach(next, answer.headers.has('Stream-Up-To-Date'))
-        if (closed) throw new DuplexError('closed')
-      }
-    } finally {
-      this.#guard(lap)
-    }
-  }
-
-  #batch(values) {
-    for (const sub of [...this.#subs])
-      for (const value of values) if (this.#subs.has(sub)) call(sub.fn, value, {})
-  }
-
-  // ---- presence -----------------------------------------------------------------------------------
-
-  // Joins, and tells of others. On doors other than the WebSocket one only sees.
-  presence(fn, { data, id = makeId(), onerror } = {}) {
-    const present = (this.#present = { fn, data, id, onerror, members: new Map() })
-    if (this.#stopped) throw new DuplexError('stopped')
-    if (this.#running) this.#relink()
-    this.#run()
-    return {
-      id,
-      update: (value) => {
-        present.data = value
-        if (this.#present === present) this.#socket?.send(`\n${JSON.stringify({ presence: value })}`)
-      },
-      close: () => {
-        if (this.#present !== present) return
-        this.#present = undefined
-        this.#relink()
-      },
-    }
-  }
-
-  // Everybody, after joining; what is told meanwhile comes behind that.
-  async #list() {
-    const present = this.#present
-    const members = new Map()
-    const notes = (present.notes = [])
-    try {
-      for (let page = {}; page; page = page.next && page) {
-        page = await (await this.#fetch({ presence: '', limit: 1000, after: page.next })).json()
-        for (const member of page.members) members.set(member.id, member.data)
-        present.count = page.count
-      }
-    } catch (error) {
-      if (error.permanent) call(present.onerror, error)
-    }
-    if (present.notes !== notes || this.#present !== present) return
-    present.notes = undefined
-    const join = [...members].filter(([id, data]) => JSON.stringify(present.members.get(id)) !== JSON.stringify(data) || !present.members.has(id))
-    const leave = [...present.members.keys()].filter((id) => !members.has(id))
-    present.members = members
-    call(present.fn, { members, count: present.count, join: join.map(([id, data]) => ({ id, data })), leave })
-    notes.forEach((note) => this.#note(note))
-  }
-
-  #note(note) {
-    const present = this.#present
-    if (!present) return
-    if (present.notes) return void present.notes.push(note)
-    const { join = [], leave = [], count } = note
-    for (const { id, data } of join) present.members.set(id, data)
-    for (const id of leave) present.members.delete(id)
-    present.count = count
-    call(present.fn, { members: present.members, count, join, leave })
-  }
-}
+// Duplex, MIT
+const p={400:'bad_request',401:'unauthorized',403:'forbidden',404:'not_found',409:'conflict',410:'gone',413:'too_large',415:'wrong_type',429:'too_many',503:'unavailable'}
+class DuplexError extends Error{constructor(code,e){super(e?.detail||e?.title||code)
+Object.assign(this,{status:0,title:'',detail:''},e,{name:'DuplexError',code})}
+get permanent(){const{status}=this
+return status>=400&&status<500&&status!==408&&status!==429}}
+const o=(status,e)=>new DuplexError(e.code??p[status]??(status<500?'refused':'failed'),{...e,status})
+const e=(detail,t)=>new DuplexError('offline',{detail,...t})
+const a=detail=>new DuplexError('blocked',{detail})
+const n=e=>/^application\/json\b|^[^;]*\+json\b/i.test(e)
+const s=e=>n(e)||/^text\//i.test(e)
+const l=e=>ArrayBuffer.isView(e)||e instanceof ArrayBuffer
+const c=()=>[...crypto.getRandomValues(new Uint32Array(3))].map(e=>e.toString(36)).join('')
+const t=(e,...n)=>{try{e?.(...n)}catch(a){setTimeout(()=>{throw a})}}
+const decode=(t,e)=>{if(s(t)&&l(e))e=new TextDecoder().decode(e)
+return n(t)?JSON.parse(e):e}
+const encode=(t,e)=>{if(e instanceof ArrayBuffer)return new Uint8Array(e)
+if(l(e))return new Uint8Array(e.buffer,e.byteOffset,e.byteLength)
+if(n(t)||typeof e!=='string')return JSON.stringify(e)
+return s(t)?e:new TextEncoder().encode(e)}
+const d=e=>l(e)?'application/octet-stream':typeof e==='string'?'text/plain':'application/json'
+const u=t=>{throw t instanceof DuplexError?t:e(String(t?.cause?.message??t))}
+class m{constructor(t,e){this.q=new URL(t,globalThis.location?.href)
+this.q.protocol=this.q.protocol.replace(/^ws/,'http')
+this.s=e
+this.t=e.type}
+async J(){const{token}=this.s
+return typeof token==='function'?token():token}
+Q(e){const n=new URL(this.q)
+for(const t in e)if(e[t]!==undefined)n.searchParams.set(t,e[t])
+return n}
+async l(n,{headers,...a}={}){const t=await this.J()
+const e=await this.s.fetch(this.Q(n),{signal:AbortSignal.timeout(30000),...a,headers:{...(t&&{Authorization:`Bearer ${t}`}),...this.s.headers,...headers}}).catch(u)
+if(e.ok)return e
+const{type,...i}=await e.json().catch(()=>({}))
+const of=r=>e.headers.get(r)??undefined
+throw o(e.status,{title:e.statusText,...i,...(of('Stream-Closed')&&{code:'closed'}),retry_ms:of('Retry-After')*1000||0,expected:of('Producer-Expected-Seq')})}
+z({headers}){return{type:headers.get('Content-Type')??undefined,offset:headers.get('Stream-Next-Offset'),closed:headers.has('Stream-Closed'),Z:headers.has('Stream-Up-To-Date')}}
+async b(){const{type,offset,closed}=this.z(await this.l({},{method:'HEAD'}))
+this.t??=type
+return{type,offset,closed}}
+async ew(e=this.t??'application/json'){await this.l({},{method:'PUT',headers:{'Content-Type':e}})
+this.t=e}
+async ee(t){const a=this.z(t)
+const e=new Uint8Array(await t.arrayBuffer().catch(u))
+const type=(this.t=a.type??this.t)
+return Object.assign(n(type)?decode(type,e):e.length?[decode(type,e)]:[],a)}
+async C(e){return this.ee(await this.l(e))}
+ek(offset){const t=n=>this.C({offset:n})
+return{offset,async*[Symbol.asyncIterator](){for(let e={};!e.Z;this.offset=e.offset)yield*e=await t(this.offset)}}}}
+class h{et=c()
+E=0
+y=0
+r=[]
+u=0
+v=0
+T=false
+D=false
+en=0
+ea=0
+ei=16000
+constructor(e){this.e=e
+this.n=e.n}
+ex(data){return new Promise((resolve,reject)=>{const e=this.e.s.queue_max
+if(this.e.w)throw new DuplexError('stopped')
+if(this.r.length>=e)throw new DuplexError('busy',{detail:`${e} wait`})
+if(encode('',data)===undefined)throw new TypeError('nothing to publish')
+this.r.push({data,resolve,reject})
+clearTimeout(this.N)
+this.N=0
+if(this.ea++)this.e.U()
+this.p()})}
+get ej(){return this.ea>1&&(this.r.length>0||this.N>0)}
+p(){const{e:t,r:e}=this
+if(!e.length||this.er||this.T||this.D)return
+const a=({data})=>(data?.byteLength??JSON.stringify(data).length)<this.ei
+const n=this.n.t
+if(t.c&&n)
+while(this.u<Math.min(e.length,64)&&a(e[this.u]))this.eq(n)
+if(this.v)return
+if(!n||!t.h||!t.A||!a(e[0]))this.eo()}
+eq(t){const e=`${this.E}.${this.y+this.u}\n`
+const data=encode(t,this.r[this.u].data)
+this.u++
+this.v++
+this.e.c.send(typeof data==='string'?e+data:Uint8Array.of(...new TextEncoder().encode(e),...data))}
+es(t,e){this.v--
+if(!e)this.T=true
+else if(t===`${this.E}.${this.y}`){this.u--
+this.el(e)}
+if(!this.v&&this.T){this.ec()
+this.eo()}else this.p()}
+ec(){this.u=this.v=0
+this.T=false}
+el({offset,duplicate}){this.y++
+this.en=0
+this.r.shift().resolve(duplicate?{duplicate}:{offset})
+if(this.r.length)return
+this.N=1
+this.e.P(5000,()=>{if(this.r.length)return
+this.N=0
+if(!this.e.I)this.e.g()})}
+async eo(){const{n:e,r:[t]}=this
+if(!t)return
+const r=!e.t
+this.D=true
+try{const a=e.t??d(t.data)
+const data=encode(a,t.data)
+const o=typeof data==='string'
+const l=await e.l({},{method:'POST',body:n(a)&&o?`[${data}]`:data,headers:{'Content-Type':s(a)&&!o?d(data):a,'Producer-Id':this.et,'Producer-Epoch':`${this.E}`,'Producer-Seq':`${this.y}`}})
+e.t??=a
+if(t===this.r[0])this.el({...e.z(l),duplicate:l.status===204})}catch(i){if(r&&i.code==='conflict'&&!i.expected)await e.b().catch(()=>{})
+if(t===this.r[0]&&!(r&&e.t))this.ez(i)}
+this.D=false
+this.p()}
+ez(e){if(e.permanent||!(e instanceof DuplexError)){if(e.expected===undefined)this.r.shift().reject(e)
+this.E++
+this.y=0
+return}
+this.er=1
+this.e.P(this.e.ed(this.en++,e),()=>{this.er=0
+this.p()})}}
+class g{constructor(e,{offset='now',last,onstate,ongap},close){Object.assign(this,{k:e,offset,R:last,eu:onstate,ep:ongap,close,state:''})}
+O(state,e={}){if(state===this.state&&state!=='waiting')return
+this.state=state
+if(this.eu)t(this.eu,state,e)
+else if(e.isFinal&&e.error)setTimeout(()=>{throw e.error})}}
+class f{a=new Set()
+x=''
+constructor(e){this.e=e}
+eE(a,i){const{e:n,x:t}=this
+const e=new g(a,i,()=>this.eT(e))
+if(t&&e.offset==='now'&&!e.R)e.offset=t
+this.a.add(e)
+if(t&&e.offset===t)e.O('live')
+else if(n.h)n.g()
+n.U()
+return e}
+eT(e){if(!this.a.delete(e))return
+e.O('stopped')
+if(!this.e.I)this.e.g()}
+j(e,t){for(const n of this.a)n.O(e,t)}
+f(e,error){const t=[...this.a]
+this.a.clear()
+for(const n of t)n.O(e,{error,isFinal:true})}
+M(offset,n){if(this.x)this.x=offset
+for(const e of this.a)
+if(e.offset==='now'||offset>e.offset){e.offset=offset
+t(e.k,n,{offset})}}
+H(offset,door,t){if(t)this.x=offset
+for(const e of this.a)if(e.offset==='now'||offset>e.offset)e.offset=offset
+this.j(t?'live':'catching_up',{door})}
+G(e,a=e.lost===null){for(const n of this.a)
+if(a||n.offset===e.requested||n.offset<e.earliest){n.offset=e.earliest
+if(n.ep)t(n.ep,e)
+else console.warn('Duplex: a gap',e)}}
+get S(){return[...this.a].map(e=>e.offset).sort()[0]??'now'}
+async eN(){const n=this.e.n
+const i=r=>{if(r.status!==404)throw r
+return Object.assign([],{offset:'-1'})}
+if(this.eA&&!n.t)await n.b()
+for(const e of this.a)
+if(e.R){const a=await n.C({last:e.R}).catch(i)
+e.R=0
+e.offset=a.offset
+a.forEach((o,s)=>this.a.has(e)&&t(e.k,o,{offset:s+1<a.length?undefined:a.offset}))}
+if(this.S==='now')return
+for(const e of this.a)if(e.offset==='now')e.offset=(await n.b().catch(i)).offset}}
+class b{em=new Map()
+constructor(e,t,{data,id=c(),onerror}={}){Object.assign(this,{e:e,k:t,eh:data,eI:onerror,id})}
+update(e){this.eh=e
+if(this.e.i===this)this.e.c?.send(`\n${JSON.stringify({presence:e})}`)}
+close(){if(this.e.i!==this)return
+this.e.i=undefined
+this.e.g()}
+F(e){t(this.eI,e)}
+async B(){const t=(this.L=[])
+const e=[]
+let count
+try{for(let after,page;!page||after;after=page.next){page=await(await this.e.n.l({presence:'',limit:1000,after})).json()
+e.push(...page.members)
+;({count}=page)}}catch(n){if(n.permanent)this.F(n)
+return}
+if(this.L!==t)return
+const a=new Set(e.map(({id})=>id))
+this.L=undefined
+this.Y({join:e,leave:[...this.em.keys()].filter(id=>!a.has(id)),count})
+for(const i of t)this.Y(i)}
+Y(e){const{em:members}=this
+if(this.L)return void this.L.push(e)
+const join=e.join.filter(({id,data})=>JSON.stringify(data)!==JSON.stringify(members.get(id))||!members.has(id))
+const leave=e.leave.filter(id=>members.delete(id))
+for(const{id,data}of join)members.set(id,data)
+if(join.length||leave.length)t(this.k,{members,count:e.count,join,leave})}}
+async function y(e,o){const{n:t,i:n,eg:i}=e
+const a=t.Q({...(i?{offset:e.o.S}:{read:0}),producer:e.d.et,token:await t.J(),...(n&&{presence:JSON.stringify(n.eh)??'',member:n.id})})
+a.protocol=a.protocol.replace('http','ws')
+const r=await new Promise(s=>v(e,o,new e.s.WebSocket(a.href,['duplex.v1']),s))
+e.c=e.ef=undefined
+e.d.ec()
+if(r?.code==='blocked'&&i)
+await t.l({offset:'now',live:'long-poll'},{headers:{Prefer:'wait=0'}})
+return r}
+function v(n,y,r,w){const{n:h,o:s,d:c,s:{silence_ms}}=n
+let heard=Date.now()
+let d={}
+const l=error=>{clearInterval(k)
+r.onopen=r.onmessage=r.onclose=null
+r.close()
+w(error)}
+const g=()=>n.c&&r.send('\n{"ping":0}')
+const k=setInterval(()=>{const f=(Date.now()-heard)*(n.c?1:3)
+if(f>silence_ms)l(n.c?e('silence'):a('no WebSocket'))
+else if(f>silence_ms/2)g()},silence_ms/6)
+const x=t=>{if(t.ack)c.es(t.ack,t)
+else if(t.error)c.es(t.error)
+else if(t.error===null)n.i?.F(o(t.status,t))
+else if(t.gap)s.G(t.gap)
+else if(t.caught_up)s.H(t.caught_up,'websocket',(n.eb=true))
+else if(t.closed)d={code:'closed'}
+else if(t.reconnect)d=t.reconnect
+else if(t.count>=0)n.i?.Y(t)}
+const closed=({code,reason})=>{if(d.code)return new DuplexError('closed')
+if(!n.c)return a('no WebSocket')
+if(code===1009)c.ei=0
+if(code>4400)return o(code-4000,{detail:reason,...(code===4404&&{code:'deleted'})})
+return e(`closed with ${code} ${reason}`,d)}
+const i=u=>{const{data}=u
+const p=typeof data==='string'
+if(data===undefined)l(closed(u))
+else if(data[0]==='\n')x(JSON.parse(data))
+else if(p&&!h.t){s.eA=true
+l()}else{const m=p?data:new Uint8Array(data)
+const b=m.indexOf(p?'\n':10)
+s.M(decode('text/',m.slice(0,b)),decode(h.t,m.slice(b+1)))}}
+y.signal.onabort=()=>l()
+r.binaryType='arraybuffer'
+r.onclose=i
+r.onerror=()=>{}
+r.onmessage=u=>{heard=Date.now()
+i(u)}
+r.onopen=()=>{if(r.protocol!=='duplex.v1')return l(a('no stream'))
+heard=Date.now()
+n.c=r
+n.ey=true
+n.V=0
+n.ef=()=>{heard=Math.min(heard,Date.now()-silence_ms/2)
+g()}
+s.j('catching_up',{door:'websocket'})
+n.i?.B()
+c.p()}}
+const r=(e,t,n)=>{clearTimeout(e.eR)
+e.eR=t&&setTimeout(()=>e.abort(n),t)}
+async function w(t,n){const{silence_ms}=t.s
+const o=a('no events')
+r(n,silence_ms/3,o)
+const s=await t.n.l({offset:t.o.S},{headers:{Accept:'text/event-stream'},signal:n.signal})
+const u=s.headers.get('Stream-SSE-Data-Encoding')==='base64'
+const p=s.body.getReader()
+const m=new TextDecoder()
+for(let l='',c;;c=true){const{value,done}=await p.read()
+if(done)return c?e('the end'):o
+r(n,silence_ms*2,e('silence'))
+const d=(l+m.decode(value,{stream:true})).split('\n\n')
+l=d.pop()
+for(const h of d)await i(t,n,h,u)}}
+async function i({n:n,o:e},o,s,l){const t={}
+for(const[,a,r]of s.matchAll(/^(\w+): ?(.*)$/gm))t[a]=a in t?`${t[a]}\n${r}`:r
+const{event,id,data}=t
+if(data===undefined)return
+if(!event&&!n.t)await n.b()
+if(o.signal.aborted)return
+if(event==='closed')throw new DuplexError('closed')
+if(event==='gap')e.G(JSON.parse(data))
+if(!event)return e.M(id,decode(n.t,l?Uint8Array.from(atob(data),c=>c.charCodeAt(0)):data))
+e.H(id,'sse')
+e.j('live',{door:'sse'})}
+async function k(u,c){const{n:s,o:a}=u
+for(let cursor;;){const offset=a.S
+const p=n(s.t)&&[...a.a].every(l=>l.offset===offset)
+r(c,u.s.silence_ms*2,e('silence'))
+const o=await s.l({offset,live:'long-poll',cursor,limit:p?undefined:1},{signal:c.signal,headers:offset==='now'?{Prefer:'wait=0'}:{}}).catch(d=>{if(!d.earliest)throw d
+a.G({requested:offset,earliest:d.earliest,lost:null},false)})
+if(!o)continue
+const i=o.status===200?await s.ee(o):Object.assign([],s.z(o))
+if(c.signal.aborted)return
+cursor=o.headers.get('Stream-Cursor')??undefined
+if(i.length===1)a.M(i.offset,i[0])
+else for(const l of[...a.a])for(const m of i)if(a.a.has(l))t(l.k,m,{})
+a.H(i.offset,'long-poll',i.Z)
+if(i.closed)throw new DuplexError('closed')}}
+const x={websocket:y,sse:w,'long-poll':k}
+class j{m=0
+ev=0
+V=0
+ey=false
+eb=false
+h=false
+w=false
+W=new Set()
+constructor(t,e){this.s=e
+this.K=e.doors.filter(n=>n!=='websocket'||e.WebSocket)
+this.n=new m(t,e)
+this.o=new f(this)
+this.d=new h(this)}
+get A(){return this.K[this.m]==='websocket'}
+get eg(){return this.o.a.size>0||!!this.i}
+get I(){return!this.w&&(this.eg||(this.A&&this.d.ej))}
+g(){this.eO?.abort()
+this.X?.()}
+P(t,n){const e=setTimeout(()=>{this.W.delete(e)
+n()},t)
+this.W.add(e)}
+eS(){this.w=true
+this.i=undefined
+this.o.f('stopped')
+for(const{reject}of this.d.r.splice(0))reject(new DuplexError('stopped'))
+this.W.forEach(clearTimeout)
+this.g()}
+ed(t,{after_ms,retry_ms=0}){const{retry_ms:n,retry_max_ms:e}=this.s
+const a=globalThis.document?.visibilityState==='hidden'
+return after_ms??retry_ms+Math.random()*(a?e:Math.min(e,n*2**t))}
+async U(){if(this.h||!this.I)return
+this.h=true
+const{document:n=new EventTarget()}=globalThis
+const e=()=>{if(n.visibilityState==='hidden')return
+this.X?.()
+this.ef?.()}
+globalThis.addEventListener?.('online',e)
+n.addEventListener('visibilitychange',e)
+for(let a=0;this.I;){const i=Date.now()
+const t=await this.eL()
+if(Date.now()-i>5000)a=0
+if(t&&!this.eC(t))await this.eD(this.ed(a++,t),t)}
+globalThis.removeEventListener?.('online',e)
+n.removeEventListener('visibilitychange',e)
+this.h=false
+this.d.p()}
+async eL(){const t=(this.eO=new AbortController())
+const a=this.ev-Date.now()
+if(a<=0)this.m=0
+const door=this.K[this.m]
+const i=this.m?[setTimeout(()=>t.abort(),a)]:[]
+this.o.j('connecting',{door})
+let error
+try{await this.o.eN()
+if(this.i&&!this.A)i.push(setInterval(()=>this.i?.B(),10000),this.i.B())
+if(!t.signal.aborted)error=await x[door](this,t)}catch(n){error=n instanceof DuplexError?n:e(String(n))}
+i.forEach(clearTimeout)
+r(t)
+this.o.x=''
+const{aborted,reason}=t.signal
+t.abort()
+return aborted?reason.code&&reason instanceof DuplexError&&reason:error}
+eC(e){const{code}=e
+const t=code==='deleted'||(code==='gone'&&!e.earliest)||(code==='not_found'&&this.eb)
+if(code==='closed')this.f('closed')
+else if(t)this.f('deleted',new DuplexError('deleted',e))
+else if(e.permanent)this.f('refused',e)
+else if(code!=='blocked')return false
+else if(this.A&&this.ey&&++this.V<3)return false
+else{this.ev=Date.now()+60000*Math.min(++this.V,30)
+this.m=(this.m+1)%this.K.length
+this.d.p()
+return this.m>0}
+return true}
+f(t,e){if(e)this.i?.F(e)
+this.i=undefined
+this.o.f(t,e)}
+async eD(e,error){this.o.j('waiting',{error,retry_ms:e})
+await new Promise(t=>{this.X=t
+this.P(e,t)})
+this.X=undefined}}
+class Stream{#line
+constructor(e,t){this.#line=new j(e,{WebSocket:globalThis.WebSocket,fetch:(...n)=>fetch(...n),doors:['websocket','sse','long-poll'],retry_ms:1000,retry_max_ms:30000,silence_ms:30000,queue_max:1000,...t})}
+get url(){return this.#line.n.q.href}
+info(){return this.#line.n.b()}
+create(e){return this.#line.n.ew(e)}
+last(e=1){return this.#line.n.C({last:e})}
+history(e='-1'){return this.#line.n.ek(e)}
+publish(e){return this.#line.d.ex(e)}
+subscribe(e,t={}){if(this.#line.w)throw new DuplexError('stopped')
+return this.#line.o.eE(e,t)}
+presence(t,n){const e=this.#line
+if(e.w)throw new DuplexError('stopped')
+e.i=new b(e,t,n)
+if(e.h)e.g()
+e.U()
+return e.i}
+close(){this.#line.eS()}}
+export{Stream,DuplexError}

@@ -146,7 +146,8 @@ export class Stream<T = any> {
   constructor(url: string | URL, options?: StreamOptions)
   readonly url: string
   info(): Promise<Info>
-  create(options?: { type?: string; ttl?: number; closed?: boolean }): Promise<Info>
+  /** Makes the stream, where its prefix asks for that; it may be there. Of JSON, if no type is given. */
+  create(type?: string): Promise<void>
   /** The last n messages (of a stream that is not JSON: their bytes in a row), and the cursor behind them. */
   last(n?: number): Promise<T[] & Info>
   /** All from a cursor to the end, page by page; `offset` is behind the last page that was read. */

@@ -1,0 +1,140 @@
+// Messages to be published: in order, each once, whatever is lost on the way.
+// Is:     a producer of the server's: messages are numbered within an epoch, and sent again under their number.
+// Is not: the WebSocket that some go by (websocket.js).
+// SPDX-License-Identifier: MIT
+import { DuplexError, encode, isJson, isText, makeId, typeOf } from './values.js'
+
+export class Outbox {
+  _producer = makeId()
+  _epoch = 0
+  _base = 0 // the number of waiting[0] in its epoch
+  _waiting = [] // not acknowledged: { data, resolve, reject }
+  _sent = 0 // how many of these are under way on the WebSocket
+  _unanswered = 0
+  _isStalled = false // one was refused: nothing is sent until all under way are answered
+  _isPosting = false
+  _fails = 0
+  _count = 0 // published, ever
+  _largest = 16000 // beyond, it goes by POST: the server's WebSocket may take less
+
+  constructor(line) {
+    this._line = line
+    this._http = line._http
+  }
+
+  _publish(data) {
+    return new Promise((resolve, reject) => {
+      const max = this._line._options.queue_max
+      if (this._line._isStopped) throw new DuplexError('stopped')
+      if (this._waiting.length >= max) throw new DuplexError('busy', { detail: `${max} wait` })
+      if (encode('', data) === undefined) throw new TypeError('nothing to publish')
+      this._waiting.push({ data, resolve, reject })
+      clearTimeout(this._linger)
+      this._linger = 0
+      if (this._count++) this._line._run() // the first goes by POST; a WebSocket pays for who goes on
+      this._flush()
+    })
+  }
+
+  // A WebSocket that only publishes stays for a while.
+  get _wantsSocket() {
+    return this._count > 1 && (this._waiting.length > 0 || this._linger > 0)
+  }
+
+  // What waits goes by the WebSocket, if there is or will be one; else, and what that cannot take, by POST.
+  _flush() {
+    const { _line: line, _waiting: waiting } = this
+    if (!waiting.length || this._hold || this._isStalled || this._isPosting) return
+    const fits = ({ data }) => (data?.byteLength ?? JSON.stringify(data).length) < this._largest
+    const type = this._http._type
+    if (line._socket && type)
+      while (this._sent < Math.min(waiting.length, 64) && fits(waiting[this._sent])) this._send(type)
+    if (this._unanswered) return
+    if (!type || !line._isRunning || !line._isByWebSocket || !fits(waiting[0])) this._post()
+  }
+
+  _send(type) {
+    const line = `${this._epoch}.${this._base + this._sent}\n`
+    const data = encode(type, this._waiting[this._sent].data)
+    this._sent++
+    this._unanswered++
+    this._line._socket.send(typeof data === 'string' ? line + data : Uint8Array.of(...new TextEncoder().encode(line), ...data))
+  }
+
+  // An answer on the WebSocket. What is refused there is put to HTTP, which says more: once all else that was
+  // under way is answered. None of that was taken, for it was behind.
+  _answered(id, result) {
+    this._unanswered--
+    if (!result) this._isStalled = true
+    else if (id === `${this._epoch}.${this._base}`) {
+      this._sent--
+      this._taken(result)
+    }
+    if (!this._unanswered && this._isStalled) {
+      this._cut()
+      this._post()
+    } else this._flush()
+  }
+
+  // The WebSocket is gone: what was under way is not known to be taken.
+  _cut() {
+    this._sent = this._unanswered = 0
+    this._isStalled = false
+  }
+
+  _taken({ offset, duplicate }) {
+    this._base++
+    this._fails = 0
+    this._waiting.shift().resolve(duplicate ? { duplicate } : { offset })
+    if (this._waiting.length) return
+    this._linger = 1
+    this._line._later(5000, () => {
+      if (this._waiting.length) return
+      this._linger = 0
+      if (!this._line._isWanted) this._line._relink()
+    })
+  }
+
+  async _post() {
+    const { _http: http, _waiting: [message] } = this
+    if (!message) return
+    const isGuess = !http._type
+    this._isPosting = true
+    try {
+      const type = http._type ?? typeOf(message.data)
+      const data = encode(type, message.data)
+      const isString = typeof data === 'string'
+      const answer = await http._fetch({}, {
+        method: 'POST',
+        body: isJson(type) && isString ? `[${data}]` : data, // the server takes one array apart
+        headers: {
+          'Content-Type': isText(type) && !isString ? typeOf(data) : type, // it refuses that, and says so
+          'Producer-Id': this._producer, 'Producer-Epoch': `${this._epoch}`, 'Producer-Seq': `${this._base}`,
+        },
+      })
+      http._type ??= type
+      if (message === this._waiting[0]) this._taken({ ...http._meta(answer), duplicate: answer.status === 204 })
+    } catch (error) {
+      if (isGuess && error.code === 'conflict' && !error.expected) await http._info().catch(() => {})
+      if (message === this._waiting[0] && !(isGuess && http._type)) this._notTaken(error)
+    }
+    this._isPosting = false
+    this._flush()
+  }
+
+  // A number that was given and is known not to be taken ends its epoch: nothing that is still on its way in
+  // that epoch can be taken any more.
+  _notTaken(error) {
+    if (error.permanent || !(error instanceof DuplexError)) {
+      if (error.expected === undefined) this._waiting.shift().reject(error)
+      this._epoch++
+      this._base = 0
+      return
+    }
+    this._hold = 1
+    this._line._later(this._line._delay(this._fails++, error), () => {
+      this._hold = 0
+      this._flush()
+    })
+  }
+}
