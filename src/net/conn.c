@@ -429,6 +429,7 @@ static dx_err conn_start(dx_net *net, dx_conn *c, int fd)
         return err;
     }
     dx_conn_join(c, net);
+    net->conns_begun_count++;
     return DX_OK;
 }
 

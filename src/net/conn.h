@@ -70,6 +70,7 @@ typedef struct dx_net {
     const dx_log *log;
     dx_net_limits limits;
     dx_pool conns, conns_tls, chunks;
+    uint64_t conns_begun_count; /* since it began: accepted, and those that were to connect */
     struct dx_net_tls *tls; /* what its TLS connections share; NULL until there is one */
     dx_list live; /* of dx_conn.link */
     size_t conns_count;

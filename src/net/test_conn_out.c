@@ -45,6 +45,31 @@ LOOP_TEST("what one turn queues leaves in order, whatever it was queued with")
     finish(&w, &p, &other);
 }
 
+LOOP_TEST("a loop's connections and the bytes through their sockets are counted, also of those that ended")
+{
+    world w;
+    probe p = {0}, second = {0};
+    peer other, another;
+
+    world_init(&w, NULL);
+    probe_open(&w, &p, &other);
+    peer_write(&w, &other, DX_BYTES("four"));
+    CHECK(dx_conn_write(p.conn, DX_BYTES("queued")));
+    PEER_UNTIL(&w, &other, other.in.size >= 6);
+    CHECK(dx_conn_write_large(p.conn, DX_BYTES("head"), DX_BYTES("at once")));
+    PEER_UNTIL(&w, &other, other.in.size >= 17);
+    dx_conn_abort(p.conn, DX_OK, false);
+    probe_open(&w, &second, &another);
+    peer_write(&w, &another, DX_BYTES("five!"));
+    TURN_UNTIL(w.loop, second.in.size == 5);
+    CHECK_INT(w.net.bytes_in, 4 + 5);
+    CHECK_INT(w.net.bytes_out, 6 + 11);
+    CHECK_INT(w.net.conns_begun_count, 2);
+    finish(&w, &second, &another);
+    probe_deinit(&p);
+    peer_close(&other);
+}
+
 LOOP_TEST("a large write arrives whole behind what was queued, though the peer reads slowly")
 {
     world w;
