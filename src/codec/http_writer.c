@@ -64,7 +64,7 @@ void dx_http_write_status(dx_http_writer *w, unsigned code)
     put(w, DX_BYTES("\r\n"));
 }
 
-void dx_http_write_request(dx_http_writer *w, dx_bytes method, dx_bytes target)
+static void put_request(dx_http_writer *w, dx_bytes method, dx_bytes target, dx_bytes version)
 {
     if (!is_token(method))
         refuse(w, DX_HTTP_WRITER_NAME);
@@ -73,7 +73,17 @@ void dx_http_write_request(dx_http_writer *w, dx_bytes method, dx_bytes target)
     put(w, method);
     put(w, DX_BYTES(" "));
     put(w, target);
-    put(w, DX_BYTES(" HTTP/1.1\r\n"));
+    put(w, version);
+}
+
+void dx_http_write_request(dx_http_writer *w, dx_bytes method, dx_bytes target)
+{
+    put_request(w, method, target, DX_BYTES(" HTTP/1.1\r\n"));
+}
+
+void dx_http_write_request_1_0(dx_http_writer *w, dx_bytes method, dx_bytes target)
+{
+    put_request(w, method, target, DX_BYTES(" HTTP/1.0\r\n"));
 }
 
 static void put_field(dx_http_writer *w, dx_bytes name, dx_bytes value)

@@ -34,6 +34,9 @@ void dx_http_write_status(dx_http_writer *w, unsigned code);
 /* "GET /path HTTP/1.1". target: 1 or more visible ASCII bytes. */
 void dx_http_write_request(dx_http_writer *w, dx_bytes method, dx_bytes target);
 
+/* The same with "HTTP/1.0". */
+void dx_http_write_request_1_0(dx_http_writer *w, dx_bytes method, dx_bytes target);
+
 /* "Name: value". name: a token. value: no control bytes but HTAB; blanks at its ends are refused, as
  * they would not come back. */
 void dx_http_write_field(dx_http_writer *w, dx_bytes name, dx_bytes value);

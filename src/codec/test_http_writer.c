@@ -43,6 +43,10 @@ TEST("RFC 9112 §3 a request head is written")
     dx_http_write_known(&w, DX_HTTP_HOST, DX_BYTES("[::1]:80"));
     dx_bytes head = dx_http_write_end(&w);
     CHECK_BYTES(head, "GET /a?b HTTP/1.1\r\nHost: [::1]:80\r\n\r\n");
+    dx_http_writer_init(&w, memory, sizeof memory);
+    dx_http_write_request_1_0(&w, DX_BYTES("GET"), DX_BYTES("/a?b"));
+    head = dx_http_write_end(&w);
+    CHECK_BYTES(head, "GET /a?b HTTP/1.0\r\n\r\n");
 }
 
 /* What one field does to a writer; nothing may come out after a fault. */

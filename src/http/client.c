@@ -150,6 +150,12 @@ static bool says_length(const dx_http_client_request *r, dx_http_method method)
            method == DX_HTTP_PATCH;
 }
 
+/* RFC 9110 §10.1.1: HTTP/1.0 knows of no interim answers. */
+static bool expects_continue(const dx_http_client_request *r)
+{
+    return r->body.size > EXPECT_BYTES && !r->is_1_0;
+}
+
 static dx_err write_head(dx_http_client *c, const dx_http_client_request *r)
 {
     dx_http_writer w;
@@ -157,15 +163,18 @@ static dx_err write_head(dx_http_client *c, const dx_http_client_request *r)
     if (!dx_buffer_reserve(&c->head, HEAD_BYTES_MAX))
         return DX_ERR_MEMORY;
     dx_http_writer_init(&w, c->head.at, HEAD_BYTES_MAX);
-    dx_http_write_request(&w, r->method, r->target);
+    if (r->is_1_0)
+        dx_http_write_request_1_0(&w, r->method, r->target);
+    else
+        dx_http_write_request(&w, r->method, r->target);
     dx_http_write_known(&w, DX_HTTP_HOST, r->authority);
     for (size_t i = 0; i < r->headers_count; i++)
         dx_http_write_field(&w, r->headers[i].name, r->headers[i].value);
     if (says_length(r, c->method))
         dx_http_write_number(&w, DX_HTTP_CONTENT_LENGTH, r->body.size);
-    if (r->body.size > EXPECT_BYTES)
+    if (expects_continue(r))
         dx_http_write_known(&w, DX_HTTP_EXPECT, DX_BYTES("100-continue"));
-    if (!r->keep_alive)
+    if (!r->keep_alive && !r->is_1_0)
         dx_http_write_known(&w, DX_HTTP_CONNECTION, DX_BYTES("close"));
     c->head.size = dx_http_write_end(&w).size;
     if (c->head.size > 0)
@@ -192,6 +201,7 @@ static dx_err client_begin(dx_http_client *c, const dx_http_client_request *r)
 dx_err dx_http_client_send(dx_http_client *c, const dx_http_client_request *r)
 {
     dx_assert(c->state == CLIENT_IDLE && !c->is_freed && r->timeout_ms > 0);
+    dx_assert(!r->is_1_0 || !r->keep_alive);
     if (r->body.size > DX_HTTP_CLIENT_BODY_MAX)
         return DX_ERR_TOO_LARGE;
     if (c->conn && !dx_conn_is_open(c->conn)) /* it was kept, and is ending just now */
@@ -205,7 +215,7 @@ dx_err dx_http_client_send(dx_http_client *c, const dx_http_client_request *r)
     }
     c->keep_alive = r->keep_alive;
     c->silence_ms = r->silence_ms;
-    c->is_body_held = r->body.size > EXPECT_BYTES;
+    c->is_body_held = expects_continue(r);
     dx_conn_set_deadline(c->conn, r->timeout_ms);
     if (c->state == CLIENT_IDLE)
         client_write_request(c);

@@ -44,6 +44,7 @@ typedef struct dx_http_client_request {
     uint32_t silence_ms; /* not 0: timeout_ms is for the response's head only, then each piece of its content
                             may take so long: for one that has no end */
     bool keep_alive;     /* keep the connection for another request */
+    bool is_1_0;         /* say HTTP/1.0, where a connection is for one request: keep_alive must be false */
 } dx_http_client_request;
 
 /* A client for the server at `to`; it connects when there is something to send. to, handler: copied; what

@@ -302,6 +302,40 @@ TEST("RFC 9112 §3 a request goes out as its fields say")
     scene_deinit(&s);
 }
 
+TEST("RFC 1945 §5 a request of HTTP/1.0 has a connection of its own, and waits for no 100 Continue")
+{
+    scene s;
+    size_t size = 100000;
+    uint8_t *body = malloc(size);
+    char end[] = "the end";
+
+    memset(body, 'x', size);
+    memcpy(body + size - strlen(end), end, strlen(end));
+    scene_init(&s);
+    CHECK_INT(dx_http_client_send(s.client, &(dx_http_client_request){.method = DX_BYTES("POST"),
+                                                                      .target = DX_BYTES("/"),
+                                                                      .authority = DX_BYTES("test"),
+                                                                      .body = dx_bytes_at(body, size),
+                                                                      .timeout_ms = 2000,
+                                                                      .is_1_0 = true}),
+              DX_OK);
+    uint64_t began = dx_loop_now_ms(s.loop);
+    peer_await(&s, end);
+    CHECK(dx_loop_now_ms(s.loop) - began < 900);
+    static const char head[] = "POST / HTTP/1.0\r\nHost: test\r\nContent-Length: 100000\r\n\r\n";
+    CHECK_MEM(s.asked.at, strlen(head), head, strlen(head));
+    CHECK_INT(s.asked.size, strlen(head) + size);
+    peer_say(&s, DX_BYTES("HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\n1"));
+    run_until_told(&s);
+    CHECK_INT(s.dones_count, 1);
+    run_turns(&s, 5);
+    char byte;
+    CHECK_INT(recv(s.peer, &byte, 1, 0), 0);
+    CHECK_INT(s.net.conns_begun_count, 1);
+    scene_deinit(&s);
+    free(body);
+}
+
 TEST("RFC 9110 §8.6 a POST without content says so, a GET says nothing")
 {
     scene post, get;
