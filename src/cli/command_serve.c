@@ -3,12 +3,19 @@
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/signals.h"
+#include "cli/web.h"
+#include "serve/stats.h"
 
+#include <examples/demo.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { DEMO_SEED = 20 };
+
 typedef struct serving {
     dx_server *server;
+    ticker *ticker; /* NULL without --demo, as the game */
+    game *game;
     uint32_t drain_ms;
 } serving;
 
@@ -32,6 +39,30 @@ static int add_namespaces(dx_server *server, const dx_settings *s)
     return DX_EXIT_OK;
 }
 
+/* The built-in pages; a namespace on "/" leaves no place for them. */
+static dx_err add_pages(dx_server *server, const char *pattern)
+{
+    dx_pages *pages = (dx_pages *)(uintptr_t)&dx_web_pages; /* constant: the handler knows */
+    dx_err err = dx_server_route(server, "*", pattern, dx_pages_handle, pages);
+
+    return err == DX_ERR_CONFLICT ? DX_OK : err;
+}
+
+/* The pages' libraries are there for somebody's own pages, too. */
+static int add_web(dx_server *server, const dx_settings *s)
+{
+    bool is_off = s->web && strcmp(s->web, "none") == 0, is_own = s->web && !is_off;
+    dx_err err = is_off ? DX_OK : add_pages(server, is_own ? "/lib/**" : "/**");
+
+    if (err != DX_OK)
+        return fail(DX_EXIT_FAILURE, err, "the pages");
+    err = is_own ? dx_server_files(server, "/", s->web) : DX_OK;
+    if (err == DX_OK)
+        return DX_EXIT_OK;
+    dx_cli_say("serve", "--web: cannot serve the directory \"%.200s\": %s", s->web, dx_err_text(err));
+    return err == DX_ERR_MEMORY ? DX_EXIT_FAILURE : DX_EXIT_CONFIG;
+}
+
 static int add_routes(dx_server *server, const dx_settings *s)
 {
     dx_err err = dx_server_health(server);
@@ -39,14 +70,22 @@ static int add_routes(dx_server *server, const dx_settings *s)
     if (err != DX_OK)
         return fail(DX_EXIT_FAILURE, err, "/healthz, /readyz");
     int code = add_namespaces(server, s);
-    if (code != DX_EXIT_OK || s->web == NULL)
-        return code;
-    err = dx_server_files(server, "/", s->web);
-    if (err == DX_OK)
-        return DX_EXIT_OK;
-    dx_cli_say("serve", "--web: cannot serve the directory \"%.200s\": %s", s->web,
-               dx_err_text(err));
-    return err == DX_ERR_MEMORY ? DX_EXIT_FAILURE : DX_EXIT_CONFIG;
+    err = code == DX_EXIT_OK ? dx_server_stats(server) : DX_OK;
+    if (err != DX_OK && err != DX_ERR_CONFLICT) /* a namespace in its place is the configuration's wish */
+        return fail(DX_EXIT_FAILURE, err, DX_STATS_PREFIX);
+    return code == DX_EXIT_OK ? add_web(server, s) : code;
+}
+
+/* In this process: the game's WebSocket is then at the pages' own origin, prices are published without a way
+ * through the kernel, and nothing is left behind when the server ends, however it ends. */
+static bool add_demo(serving *to)
+{
+    to->ticker = ticker_new(to->server, DEMO_SEED);
+    to->game = game_new(to->server, DEMO_SEED);
+    if (to->ticker && to->game)
+        return true;
+    dx_cli_say("serve", "--demo: out of memory, or a namespace takes its place: /live/ticker/ and /demo/");
+    return false;
 }
 
 /* ---- serving ---------------------------------------------------------------------------------- */
@@ -81,11 +120,14 @@ static int serve(serving *to)
         return DX_EXIT_CONFIG;
     if (err != DX_OK)
         return DX_EXIT_FAILURE;
-    err = dx_cli_signals_start(&signals);
+    if (to->ticker && !(ticker_start(to->ticker) && game_start(to->game)))
+        err = DX_ERR_MEMORY;
+    if (err == DX_OK)
+        err = dx_cli_signals_start(&signals);
     if (err != DX_OK) {
         dx_server_stop(to->server);
         dx_server_wait(to->server);
-        return fail(DX_EXIT_FAILURE, err, "cannot wait for signals");
+        return fail(DX_EXIT_FAILURE, err, "cannot start what it needs");
     }
     dx_server_wait(to->server);
     dx_cli_signals_stop(&signals);
@@ -176,8 +218,12 @@ static int serve_as_configured(const dx_settings *s)
     if (to.server == NULL)
         return fail(DX_EXIT_FAILURE, DX_ERR_MEMORY, "cannot make a server");
     int code = add_routes(to.server, s);
+    if (code == DX_EXIT_OK && s->demo && !add_demo(&to))
+        code = DX_EXIT_CONFIG;
     if (code == DX_EXIT_OK)
         code = serve(&to);
+    ticker_free(to.ticker);
+    game_free(to.game);
     dx_server_free(to.server);
     return code;
 }

@@ -11,7 +11,7 @@ enum { INDENT = 2, GAP = 2 };
 /* What stands left of an option's help: "--listen ADDR". Returns its width. */
 static size_t left_write(const dx_cli_option *o, FILE *to)
 {
-    const char *dashes = o->kind == DX_CLI_SWITCH ? "--[no-]" : "--";
+    const char *dashes = dx_cli_option_is_switched(o) ? "--[no-]" : "--";
 
     if (to)
         fprintf(to, "%s%s%s%s", dashes, o->name, o->value ? " " : "", o->value ? o->value : "");

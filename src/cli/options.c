@@ -46,11 +46,16 @@ static void list_options(const dx_cli_command *command, char text[DX_CLI_WHY_BYT
 
     text[0] = '\0';
     for (size_t i = 0; i < command->options_count; i++) {
-        size = append(text, size, command->options[i].kind == DX_CLI_SWITCH ? "--[no-]" : "--");
+        size = append(text, size, dx_cli_option_is_switched(&command->options[i]) ? "--[no-]" : "--");
         size = append(text, size, command->options[i].name);
         size = append(text, size, ", ");
     }
     append(text, size, "--help");
+}
+
+bool dx_cli_option_is_switched(const dx_cli_option *option)
+{
+    return option->kind == DX_CLI_SWITCH || option->off != NULL;
 }
 
 /* is_off: it stands as --no-name. */
@@ -63,9 +68,12 @@ static const dx_cli_option *find_option(const dx_cli_command *command, dx_bytes 
         dx_bytes_skip(&positive, 3);
     for (size_t i = 0; i < command->options_count; i++) {
         const dx_cli_option *o = &command->options[i];
-        bool is_switched_off = *is_off && o->kind == DX_CLI_SWITCH;
-        if (dx_bytes_equal(dx_bytes_of(o->name), is_switched_off ? positive : name))
+        if (*is_off && dx_cli_option_is_switched(o) && dx_bytes_equal(dx_bytes_of(o->name), positive))
             return o;
+        if (dx_bytes_equal(dx_bytes_of(o->name), name)) {
+            *is_off = false;
+            return o;
+        }
     }
     return NULL;
 }
@@ -99,10 +107,11 @@ static dx_cli_outcome read_option(parser *p, const char *word)
         list_options(p->command, allowed);
         return complain(p, DX_CLI_USAGE, "unknown option %.64s; allowed: %s", word, allowed);
     }
-    if (option->kind == DX_CLI_FLAG || option->kind == DX_CLI_SWITCH)
+    if (is_off || option->kind == DX_CLI_FLAG || option->kind == DX_CLI_SWITCH) {
+        const char *word_off = option->off ? option->off : "false";
         return has_value ? complain(p, DX_CLI_USAGE, "--%.*s takes no value", DX_FORMAT(name))
-                         : set_value(p, option,
-                                     is_off && option->kind == DX_CLI_SWITCH ? "false" : "true");
+                         : set_value(p, option, is_off ? word_off : "true");
+    }
     if (!has_value && p->next == p->words.count)
         return complain(p, DX_CLI_USAGE, "--%s needs a value: --%s %s", option->name, option->name,
                         option->value);

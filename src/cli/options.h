@@ -46,6 +46,7 @@ typedef struct dx_cli_option {
     const char *word;                  /* of these, too: a word that may stand instead, */
     uint64_t word_value;               /* and what it means */
     const char *const *choices;        /* of a text, NULL at the end; NULL: anything but nothing */
+    const char *off;                   /* of a text: what --no-name stands for; NULL: there is no such */
     bool (*is_good)(const char *text); /* of a text without choices; NULL: all are */
     const char *allowed;               /* and what it takes, in words */
     /* Where the option is a setting (config.h): */
@@ -88,6 +89,9 @@ typedef enum dx_cli_outcome {
     DX_CLI_USAGE, /* an unknown option, a missing value or argument, or one too many */
     DX_CLI_VALUE, /* a value that makes no sense */
 } dx_cli_outcome;
+
+/* True if it may stand as --no-name, too. */
+bool dx_cli_option_is_switched(const dx_cli_option *option);
 
 /* Reads `words` into `ret`, which holds the defaults. The last of an option given again counts.
  * why: set on USAGE and VALUE: what was wrong and what is allowed, one line, NUL-terminated. */

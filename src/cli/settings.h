@@ -11,7 +11,7 @@
 
 #include <duplex/duplex.h>
 
-enum { DX_SETTINGS_COUNT = 24, DX_NAMESPACE_COUNT = 14, DX_NAMESPACES_MAX = 64 };
+enum { DX_SETTINGS_COUNT = 25, DX_NAMESPACE_COUNT = 14, DX_NAMESPACES_MAX = 64 };
 
 /* The policy of the streams below a prefix. Zero where `dx_namespace_settle` decides. */
 typedef struct dx_namespace_settings {
@@ -30,7 +30,7 @@ typedef struct dx_settings {
     uint64_t message_max, ping_ms, idle_ms, wait_ms, drain_ms;
     const char *loop, *log_level, *data, *web, *subject_header, *tls;
     const char *tls_client_ca, *tls_client, *tls_client_name;
-    bool deflate, memory;
+    bool deflate, memory, demo;
     const dx_namespace_settings *namespaces;
     size_t namespaces_count;
 } dx_settings;

@@ -184,7 +184,7 @@ TEST("a file that says nothing leaves the defaults, which have the shipped names
 
 #define KEYS                                                                                         \
     "listen, workers, loop, log_level, message_max, deflate, ping, idle, wait, drain, data, memory, web, " \
-    "origins, access, tls_cert, tls_key, tls, tls_client_ca, tls_client, tls_client_name, " \
+    "demo, origins, access, tls_cert, tls_key, tls, tls_client_ca, tls_client, tls_client_name, " \
     "redirect, namespaces"
 
 TEST("what is wrong is told with its place, and with what is allowed")
@@ -513,7 +513,7 @@ static void row_of(const dx_cli_option *o, const void *defaults, bool is_setting
     dx_settings_variable(o, variable);
     dx_cli_value_allowed(o, allowed);
     default_of(o, defaults, otherwise);
-    snprintf(flag, sizeof flag, o->kind == DX_CLI_SWITCH ? "--[no-]%s" : "--%s", o->name);
+    snprintf(flag, sizeof flag, dx_cli_option_is_switched(o) ? "--[no-]%s" : "--%s", o->name);
     if (is_setting)
         snprintf(row, 2048, "\n| `%s%s%s` | `%s` | `%s` | %s | %s |\n", o->group ? o->group : "",
                  o->group ? "." : "", key, flag, variable, otherwise, allowed);

@@ -27,6 +27,7 @@ static const dx_cli_option toy_options[] = {
      .help = "one of two,\nand no other",
      .kind = DX_CLI_TEXT,
      .at = offsetof(toy, choice),
+     .off = "green",
      .choices = choices},
     {.name = "texts",
      .value = "T",
@@ -98,6 +99,7 @@ TEST("what is taken, by every way to write it")
         {"--text --flag one", {.text = "--flag", .first = "one", .choice = "red", .number = 7}},
         {"--text a --text b one", {.text = "b", .first = "one", .choice = "red", .number = 7}},
         {"--choice green one", {.choice = "green", .first = "one", .number = 7}},
+        {"--no-choice one", {.choice = "green", .first = "one", .number = 7}},
         {"--number 5 one", {.number = 5, .first = "one", .choice = "red"}},
         {"--number=500 one", {.number = 500, .first = "one", .choice = "red"}},
         {"--number 007 one", {.number = 7, .first = "one", .choice = "red"}},
@@ -147,16 +149,19 @@ TEST("what is refused says what was wrong and what is allowed")
         {"--flag", DX_CLI_USAGE, "FIRST is missing: what comes first"},
         {"one two three", DX_CLI_USAGE, "\"three\" is one argument too many"},
         {"one --nonsense", DX_CLI_USAGE,
-         "unknown option --nonsense; allowed: --flag, --text, --choice, --texts, --number, --help"},
+         "unknown option --nonsense; allowed: --flag, --text, --[no-]choice, --texts, --number, --help"},
         {"one --fla", DX_CLI_USAGE,
-         "unknown option --fla; allowed: --flag, --text, --choice, --texts, --number, --help"},
+         "unknown option --fla; allowed: --flag, --text, --[no-]choice, --texts, --number, --help"},
         {"one -f", DX_CLI_USAGE,
-         "unknown option -f; allowed: --flag, --text, --choice, --texts, --number, --help"},
+         "unknown option -f; allowed: --flag, --text, --[no-]choice, --texts, --number, --help"},
         {"one -1flag", DX_CLI_USAGE,
-         "unknown option -1flag; allowed: --flag, --text, --choice, --texts, --number, --help"},
+         "unknown option -1flag; allowed: --flag, --text, --[no-]choice, --texts, --number, --help"},
         {"one --=x", DX_CLI_USAGE,
-         "unknown option --=x; allowed: --flag, --text, --choice, --texts, --number, --help"},
+         "unknown option --=x; allowed: --flag, --text, --[no-]choice, --texts, --number, --help"},
         {"one --flag=yes", DX_CLI_USAGE, "--flag takes no value"},
+        {"one --no-choice=red", DX_CLI_USAGE, "--no-choice takes no value"},
+        {"one --no-text", DX_CLI_USAGE,
+         "unknown option --no-text; allowed: --flag, --text, --[no-]choice, --texts, --number, --help"},
         {"one --text", DX_CLI_USAGE, "--text needs a value: --text TEXT"},
         {"one --number", DX_CLI_USAGE, "--number needs a value: --number N"},
         {"one --text=", DX_CLI_VALUE, "--text: the value is empty, give TEXT"},
@@ -227,23 +232,23 @@ TEST("help comes from the table: every option, every argument, aligned")
               "Plays.\n"
               "\n"
               "Arguments:\n"
-              "  FIRST            what comes first\n"
-              "  SECOND           what may follow\n"
+              "  FIRST                 what comes first\n"
+              "  SECOND                what may follow\n"
               "\n"
               "Options:\n"
-              "  --flag           a flag\n"
-              "  --text TEXT      a text\n"
-              "  --choice COLOUR  one of two,\n"
-              "                   and no other\n"
-              "  --texts T        many\n"
-              "  --number N       from 5 to 500\n"
-              "  --help           this\n",
+              "  --flag                a flag\n"
+              "  --text TEXT           a text\n"
+              "  --[no-]choice COLOUR  one of two,\n"
+              "                        and no other\n"
+              "  --texts T             many\n"
+              "  --number N            from 5 to 500\n"
+              "  --help                this\n",
               strlen("Usage: duplex toy [OPTIONS] FIRST [SECOND]\n\nPlays.\n\nArguments:\n"
-                     "  FIRST            what comes first\n  SECOND           what may follow\n\n"
-                     "Options:\n  --flag           a flag\n  --text TEXT      a text\n"
-                     "  --choice COLOUR  one of two,\n                   and no other\n"
-                     "  --texts T        many\n  --number N       from 5 to 500\n"
-                     "  --help           this\n"));
+                     "  FIRST                 what comes first\n  SECOND                what may follow\n\n"
+                     "Options:\n  --flag                a flag\n  --text TEXT           a text\n"
+                     "  --[no-]choice COLOUR  one of two,\n                        and no other\n"
+                     "  --texts T             many\n  --number N            from 5 to 500\n"
+                     "  --help                this\n"));
     free(text);
 }
 

@@ -1,13 +1,9 @@
-/* Static files: from a path to an open file, and from that to the head of the answer.
+/* Static files: from a path to an open file.
  * SPDX-License-Identifier: MIT */
 #include "http/files.h"
 
-#include "base/clock.h"
 #include "base/err.h"
-#include "codec/http_conditions.h"
-#include "codec/http_date.h"
 #include "codec/http_list.h"
-#include "codec/url.h"
 #include "http/exchange.h"
 #include "http/files_inner.h"
 
@@ -24,9 +20,6 @@
 
 enum {
     NAME_BYTES = PATH_MAX, /* of a path below the directory, with index.html or .gz and the NUL */
-    ETAG_BYTES = 64,
-    QUERY_BYTES_MAX = 4096, /* repeated in a redirect */
-    HEADERS_MAX = 8,
     RACES_MAX = 8, /* tries while somebody renames directories under us */
 };
 
@@ -187,176 +180,33 @@ static void prefer_sibling(const dx_files *files, const dx_exchange *x, char nam
     name[size] = '\0';
 }
 
-/* ---- the answer's head ------------------------------------------------------------------------ */
-
-typedef struct answer {
-    dx_header headers[HEADERS_MAX];
-    size_t headers_count;
-    char etag[ETAG_BYTES];
-    uint8_t modified[DX_HTTP_DATE_SIZE];
-    uint8_t content_range[DX_HTTP_CONTENT_RANGE_MAX];
-    char multipart[sizeof "multipart/byteranges; boundary=" + DX_FILES_BOUNDARY_BYTES];
-} answer;
-
-static void add(answer *a, const char *name, dx_bytes value)
-{
-    dx_assert(a->headers_count < HEADERS_MAX);
-    a->headers[a->headers_count++] = (dx_header){dx_bytes_of(name), value};
-}
+/* ---- the handler ------------------------------------------------------------------------------ */
 
 /* Strong: another inode, size or time of change is another content; each coding has its own. */
-static void write_validators(answer *a, const opened *file)
+static void write_etag(const opened *file, char etag[DX_FILES_ETAG_BYTES])
 {
     const struct stat *s = &file->stat;
     uint64_t modified_ns = (uint64_t)s->st_mtim.tv_sec * 1000000000 + (uint64_t)s->st_mtim.tv_nsec;
 
-    snprintf(a->etag, sizeof a->etag, "\"%" PRIx64 "-%" PRIx64 "-%" PRIx64 "%s%s\"",
+    snprintf(etag, DX_FILES_ETAG_BYTES, "\"%" PRIx64 "-%" PRIx64 "-%" PRIx64 "%s%s\"",
              (uint64_t)s->st_ino, (uint64_t)s->st_size, modified_ns, file->coding ? "-" : "",
              file->coding ? file->coding : "");
-    dx_http_date_write(s->st_mtim.tv_sec, a->modified);
 }
 
-/* What also a 304 carries (RFC 9110 §15.4.5). */
-static void add_validators(answer *a)
-{
-    add(a, "ETag", dx_bytes_of(a->etag));
-    add(a, "Cache-Control", DX_BYTES("no-cache"));
-    add(a, "Vary", DX_BYTES("Accept-Encoding"));
-}
-
-static void add_content(answer *a, const opened *file)
-{
-    add_validators(a);
-    add(a, "Last-Modified", dx_bytes_at(a->modified, sizeof a->modified));
-    add(a, "Accept-Ranges", DX_BYTES("bytes"));
-    add(a, "X-Content-Type-Options", DX_BYTES("nosniff"));
-    if (file->coding)
-        add(a, "Content-Encoding", dx_bytes_of(file->coding));
-}
-
-static void add_content_range(answer *a, const dx_files_body *body)
-{
-    size_t size = dx_http_content_range_write(body->ranges[0], body->size, a->content_range);
-    add(a, "Content-Range", dx_bytes_at(a->content_range, size));
-}
-
-static void answer_unsatisfiable(dx_exchange *x, uint64_t size)
-{
-    uint8_t memory[DX_HTTP_CONTENT_RANGE_MAX];
-    char detail[96];
-    dx_header header = {DX_BYTES("Content-Range"),
-                        {memory, dx_http_content_range_write_none(size, memory)}};
-
-    snprintf(detail, sizeof detail,
-             "None of the ranges is in the file, which has %" PRIu64 " bytes.", size);
-    dx_exchange_problem_with(x, 416, detail, &header, 1);
-}
-
-static void answer_not_modified(dx_exchange *x, answer *a)
-{
-    add_validators(a);
-    dx_exchange_respond(
-        x, &(dx_response){.status = 304, .headers = a->headers, .headers_count = a->headers_count});
-}
-
-/* Head and content: 200, or 206 if `body` has ranges. */
-static void answer_content(dx_exchange *x, answer *a, const opened *file, dx_files_body *body)
-{
-    bool is_partial = body->ranges_count > 0, is_multipart = body->ranges_count > 1;
-    bool is_head = x->head.method == DX_HTTP_HEAD;
-    uint64_t length = dx_files_body_init(body);
-    const char *type = body->type;
-
-    add_content(a, file);
-    if (is_multipart) {
-        snprintf(a->multipart, sizeof a->multipart, "multipart/byteranges; boundary=%s",
-                 body->boundary);
-        type = a->multipart;
-    } else if (is_partial) {
-        add_content_range(a, body);
-    }
-    dx_exchange_start(x,
-                      &(dx_response){.status = is_partial ? 206 : 200,
-                                     .type = dx_bytes_of(type),
-                                     .headers = a->headers,
-                                     .headers_count = a->headers_count},
-                      length);
-    if (is_head) {
-        close(body->fd);
-        dx_exchange_end(x);
-    } else {
-        dx_files_body_send(x, body);
-    }
-}
-
-static dx_http_condition check_conditions(const dx_exchange *x, const answer *a, const opened *file,
-                                          bool *use_range)
-{
-    dx_http_validators current = {
-        .exists = true,
-        .has_modified = true,
-        .etag = dx_bytes_of(a->etag),
-        .modified = file->stat.st_mtim.tv_sec,
-        .now = (int64_t)(dx_clock_wall_ms() / 1000),
-    };
-    return dx_http_conditions_check(x->head.method, &x->head.fields, &current, use_range);
-}
-
-/* Takes file->fd. */
 static void answer_file(dx_exchange *x, const opened *file, const char *type)
 {
-    answer a = {.headers_count = 0};
-    bool use_range = false;
-    dx_http_range_status range = DX_HTTP_RANGE_IGNORED;
-    dx_files_body *body = dx_arena_take(&x->arena, sizeof *body);
+    dx_files_content content = {
+        .fd = file->fd,
+        .size = (uint64_t)file->stat.st_size,
+        .type = type,
+        .coding = file->coding,
+        .has_modified = true,
+        .modified = file->stat.st_mtim.tv_sec,
+    };
 
-    if (body == NULL) {
-        close(file->fd);
-        dx_exchange_problem(x, 503, "Out of memory, try again later.");
-        return;
-    }
-    *body = (dx_files_body){.fd = file->fd, .size = (uint64_t)file->stat.st_size, .type = type};
-    write_validators(&a, file);
-    dx_http_condition condition = check_conditions(x, &a, file, &use_range);
-    if (use_range)
-        range = dx_http_range_read(dx_http_fields_value(&x->head.fields, DX_HTTP_RANGE), body->size,
-                                   body->ranges, &body->ranges_count);
-    if (condition == DX_HTTP_CONDITION_PROCEED && range != DX_HTTP_RANGE_UNSATISFIABLE) {
-        answer_content(x, &a, file, body);
-        return;
-    }
-    close(file->fd);
-    if (condition == DX_HTTP_CONDITION_NOT_MODIFIED)
-        answer_not_modified(x, &a);
-    else if (condition == DX_HTTP_CONDITION_FAILED)
-        dx_exchange_problem(x, 412,
-                            "The file is not the one that If-Match or If-Unmodified-Since names.");
-    else
-        answer_unsatisfiable(x, body->size);
+    write_etag(file, content.etag);
+    dx_files_answer(x, &content);
 }
-
-/* To the same path with a slash, so that a page's relative links are right. Relative, because only
- * the client knows what stands before it. */
-static void answer_slash(dx_exchange *x, dx_bytes path)
-{
-    uint8_t location[3 * NAME_MAX + 2 + QUERY_BYTES_MAX];
-    dx_bytes query = x->head.query, segment = path, rest = path;
-
-    while (dx_bytes_split(&rest, '/', &segment)) /* to the last */
-        ;
-    size_t size = dx_url_encode(segment, false, location, 3 * NAME_MAX);
-    dx_assert(size <= 3 * NAME_MAX); /* it is a name on this machine */
-    location[size++] = '/';
-    if (query.at && query.size <= QUERY_BYTES_MAX) {
-        location[size++] = '?';
-        dx_copy(location + size, query.at, query.size);
-        size += query.size;
-    }
-    dx_header header = {DX_BYTES("Location"), {location, size}};
-    dx_exchange_respond(x, &(dx_response){.status = 301, .headers = &header, .headers_count = 1});
-}
-
-/* ---- the handler ------------------------------------------------------------------------------ */
 
 static void answer_lookup(dx_exchange *x, lookup found, dx_bytes path)
 {
@@ -364,7 +214,7 @@ static void answer_lookup(dx_exchange *x, lookup found, dx_bytes path)
     case LOOKUP_FILE: dx_unreachable("a file has its own answer");
     case LOOKUP_DIRECTORY:
         if (path.size > 0 && path.at[path.size - 1] != '/')
-            answer_slash(x, path);
+            dx_files_answer_slash(x, path);
         else
             dx_exchange_problem(x, 404, "There is no file at this path.");
         return;

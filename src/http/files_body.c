@@ -1,4 +1,4 @@
-/* Static files: the bytes' way from a descriptor to a client, piece by piece.
+/* Static files: the bytes' way from a descriptor, or memory, to a client, piece by piece.
  * Is:     one range or many (multipart/byteranges), never more than one piece queued.
  * Is not: which file, which ranges (files.c).
  * Source: RFC 9110 §14.6, §15.3.7.2; RFC 2046 §5.1.
@@ -71,12 +71,15 @@ uint64_t dx_files_body_init(dx_files_body *b)
 /* Bytes of the current range, up to `size` of them. False if the file has none there any more. */
 static bool body_read(dx_files_body *b, uint8_t *to, size_t size, size_t *ret)
 {
-    uint64_t left = b->ranges[b->index].last + 1 - b->at;
-    ssize_t got;
+    size_t wanted = (size_t)dx_min_u64(b->ranges[b->index].last + 1 - b->at, size);
+    ssize_t got = (ssize_t)wanted;
 
-    do
-        got = pread(b->fd, to, (size_t)dx_min_u64(left, size), (off_t)b->at);
-    while (got < 0 && errno == EINTR);
+    if (b->memory)
+        memcpy(to, b->memory + b->at, wanted);
+    else
+        do
+            got = pread(b->fd, to, wanted, (off_t)b->at);
+        while (got < 0 && errno == EINTR);
     if (got <= 0)
         return false;
     *ret = (size_t)got;
@@ -117,12 +120,18 @@ static size_t piece_fill(dx_files_body *b, uint8_t piece[PIECE_BYTES])
     return size;
 }
 
+static void body_close(const dx_files_body *b)
+{
+    if (b->fd >= 0)
+        close(b->fd);
+}
+
 static void on_gone(dx_exchange *x, void *context)
 {
     dx_files_body *b = context;
 
     (void)x;
-    close(b->fd);
+    body_close(b);
 }
 
 static void send_piece(dx_exchange *x, void *context)
@@ -139,7 +148,7 @@ static void send_piece(dx_exchange *x, void *context)
         }
     }
     if (b->is_over) {
-        close(b->fd);
+        body_close(b);
         dx_exchange_end(x);
     } else {
         dx_exchange_want_room(x, send_piece, b);

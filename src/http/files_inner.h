@@ -1,5 +1,5 @@
 /* Between the files*.c; nobody else includes it.
- * Is:     types by name; a body on its way from a descriptor to a client.
+ * Is:     types by name; the answer with a content; its body on its way to a client.
  * SPDX-License-Identifier: MIT */
 #ifndef DX_HTTP_FILES_INNER_H
 #define DX_HTTP_FILES_INNER_H
@@ -19,9 +19,31 @@ const dx_files_type *dx_files_type_of(const char *name);
 
 enum { DX_FILES_BOUNDARY_BYTES = 33 }; /* 32 hex digits and a NUL */
 
-/* What is sent of an open file. The caller sets fd, size, type, ranges and ranges_count. */
+enum { DX_FILES_ETAG_BYTES = 64 };
+
+/* What is to be answered with: an open file, or bytes that stay where they are. */
+typedef struct dx_files_content {
+    int fd;                /* taken; -1: none */
+    const uint8_t *memory; /* if there is none; constant for ever */
+    uint64_t size;
+    const char *type;   /* for Content-Type */
+    const char *coding; /* for Content-Encoding; NULL: as it is */
+    const char *policy; /* for Content-Security-Policy; NULL: none */
+    char etag[DX_FILES_ETAG_BYTES];
+    bool has_modified;
+    int64_t modified; /* seconds since 1970 */
+} dx_files_content;
+
+/* Answers GET or HEAD with `content` (borrowed, but its fd): 200, 206, 304, 412 or 416. */
+void dx_files_answer(dx_exchange *x, const dx_files_content *content);
+
+/* Answers with a redirect from `path` to the same with a slash. */
+void dx_files_answer_slash(dx_exchange *x, dx_bytes path);
+
+/* What is sent of a content. The caller sets fd or memory, size, type, ranges and ranges_count. */
 typedef struct dx_files_body {
-    int fd; /* given: closed when the exchange is over */
+    int fd; /* given: closed when the exchange is over; -1: none */
+    const uint8_t *memory;
     uint64_t size;
     const char *type;
     dx_http_range ranges[DX_HTTP_RANGES_MAX];

@@ -1,4 +1,4 @@
-/* Figures of the server as a stream of its own, /live/$sys/stats: a message a second while somebody listens.
+/* Figures of the server as a stream of its own, /live/$sys/stats, once a second while somebody listens.
  * Is:     what all workers have counted since the server started, as one JSON object; who reads it twice knows
  *         rates.
  * Is not: figures of single streams or connections.
@@ -16,8 +16,8 @@ struct dx_worker;
 #define DX_STATS_PREFIX "/live/$sys/"
 #define DX_STATS_PATH DX_STATS_PREFIX "stats"
 
-/* Before the server is started. {"t": ms since 1970, "up": ms, "version", "workers", "connections", "bytes_in",
- * "bytes_out", "published", "delivered", "memory": resident bytes, "cpu": ms}; nobody else can publish there.
+/* Before the server is started. {"t": ms since 1970, "up": ms, "version", "workers", "connections",
+ * "bytes_in", "bytes_out", "published", "delivered", "memory": resident bytes, "cpu": ms}; nobody else can publish there.
  * Errors: DX_ERR_CONFLICT (the prefix is taken), DX_ERR_MEMORY. */
 DX_MUST_USE dx_err dx_server_stats(dx_server *server);
 
