@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "base/clock.h"
 #include "base/err.h"
+#include "store/doubt.h"
 #include "store/recover.h"
 #include "store/sqlite_inner.h"
 
@@ -448,6 +449,7 @@ static dx_err open_database(dx_sqlite *s, const dx_store_sqlite_options *options
         code = dx_db_set_cache(&s->reader_db, cache_bytes / 2);
     dx_log_mark_open(&s->mark, path);
     sqlite3_wal_hook(s->writer_db.handle, on_logged, s);
+    s->is_unsure = dx_doubt_dispel(s->writer_db.handle) != SQLITE_OK;
     if (code == SQLITE_OK)
         code = begin_life(s);
     if (code == SQLITE_OK)

@@ -3,10 +3,11 @@
  *
  * After a failed write or sync nobody knows what the disk holds of the log's end: a page that could not be
  * synced is clean to the kernel all the same, and the next sync says nothing of it. So nothing is committed
- * any more until a checkpoint has carried all that was committed from the log to the database, has synced
- * that, and has emptied the log: from then on nothing depends on the pages in doubt. SQLite counts a page as
- * carried over only after a sync that succeeded, so it writes all others anew.
+ * any more until all that may be missing was written again (doubt.c), and a checkpoint has carried all that was
+ * committed from the log to the database, has synced that, and has emptied the log: from then on nothing depends
+ * on the pages in doubt.
  * SPDX-License-Identifier: MIT */
+#include "store/doubt.h"
 #include "store/sqlite_inner.h"
 
 #include "base/clock.h"
@@ -80,11 +81,13 @@ static void checkpoint_if_long(dx_sqlite *s)
 /* See above. */
 static void try_to_get_sure(dx_sqlite *s)
 {
-    bool is_whole;
+    bool is_whole = false;
 
     if (dx_clock_ms() < s->retry_ms)
         return;
-    int code = checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE, &is_whole);
+    int code = dx_doubt_dispel(s->writer_db.handle);
+    if (code == SQLITE_OK)
+        code = checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE, &is_whole);
     if (code == SQLITE_OK && is_whole) {
         s->is_unsure = false;
         s->log_pages = 0;
