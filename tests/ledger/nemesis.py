@@ -18,7 +18,7 @@ import time
 
 from check import PING_S
 
-READY_S = 20
+READY_S = 60
 BALLAST = "ballast"
 COMPILER = os.environ.get("CC", "cc")
 CLOCK = pathlib.Path(__file__).resolve().parent / "clock.c"
