@@ -260,7 +260,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char why[DX_STORE_WHY_BYTES];
     dx_bytes input = {data, size};
     dx_store_report report;
-    dx_store_walker walker = {on_stream, on_message};
+    dx_store_walker walker = {.on_stream = on_stream, .on_message = on_message};
     uint8_t flags = 0;
 
     if (sound == NULL)

@@ -55,6 +55,7 @@ typedef struct dx_store_walker {
     /* Of the stream before, those it can be asked for, in order; a fork's from its source are among them. borrow.
      * NULL: no messages are read. */
     bool (*on_message)(struct dx_store_walker *walker, const dx_message *message);
+    bool is_passed_over; /* set by on_stream: the messages of this one are not read */
 } dx_store_walker;
 
 /* All streams, a source before its forks. */

@@ -86,7 +86,7 @@ static dx_err walk_stream(dx_inspection *i, dx_store_walker *walker, uint64_t id
             err = dx_inspection_say(i, code, why);
         else
             *ret = walker->on_stream(walker, &stream);
-        if (err == DX_OK && *ret && walker->on_message)
+        if (err == DX_OK && *ret && walker->on_message && !walker->is_passed_over)
             err = walk_messages(i, walker, &stream, ret, why);
     } else if (load.status != DX_STORE_NOT_FOUND) { /* being deleted */
         err = say_status(i, load.status, id, why);

@@ -1,6 +1,7 @@
 /* The record of a stream as the store keeps it, and its facts: small, versioned, read as if a stranger had
  * written them. All numbers are big-endian.
  * SPDX-License-Identifier: MIT */
+#include "stream/record.h"
 #include "stream/stream_store.h"
 
 #include "base/assert.h"
@@ -211,6 +212,63 @@ dx_record_status dx_record_read(dx_stream *s, dx_bytes in)
     return read_all(in, &r) ? fill(s, &r) : DX_RECORD_BAD;
 }
 
+/* ---- for others ------------------------------------------------------------------------------- */
+
+dx_offset dx_record_run(const dx_record_view *view, uint32_t index)
+{
+    dx_bytes in = dx_bytes_at(view->runs.at + 16 * (size_t)index, 16);
+    dx_offset run = {0};
+
+    dx_assert(index < view->runs_count);
+    (void)(dx_bytes_u64(&in, &run.epoch) && dx_bytes_u64(&in, &run.sequence));
+    return run;
+}
+
+bool dx_record_add_run(dx_buffer *runs, dx_offset run)
+{
+    uint8_t bytes[16];
+
+    put_number(put_number(bytes, run.epoch, 8), run.sequence, 8);
+    return dx_buffer_append(runs, dx_bytes_at(bytes, sizeof bytes));
+}
+
+bool dx_record_view_read(dx_bytes in, dx_record_view *ret)
+{
+    record r = {0};
+
+    if (!read_all(in, &r))
+        return false;
+    *ret = (dx_record_view){
+        .identity = r.identity,
+        .lifetime = {(dx_lifetime_kind)r.lifetime, r.idle_s, r.until_ms},
+        .kind = (dx_stream_kind)r.kind,
+        .is_closed = r.bits & IS_CLOSED,
+        .is_deleted = r.bits & IS_DELETED,
+        .type = r.type,
+        .runs = r.runs,
+        .runs_count = r.older_count + 1,
+    };
+    return true;
+}
+
+bool dx_record_view_write(const dx_record_view *view, dx_buffer *to)
+{
+    uint8_t head[3 + 8 + 17 + 1 + DX_TYPE_BYTES_MAX + 4], *at = head;
+
+    dx_assert(view->type.size <= DX_TYPE_BYTES_MAX && view->runs_count > 0 &&
+              view->runs.size == 16 * (size_t)view->runs_count);
+    at = put_number(at, VERSION, 1);
+    at = put_number(at, view->is_closed ? IS_CLOSED : 0, 1);
+    at = put_number(at, view->kind, 1);
+    at = put_number(at, view->identity, 8);
+    at = put_lifetime(at, &view->lifetime, false);
+    at = put_number(at, view->type.size, 1);
+    at = put_bytes(at, view->type.at, view->type.size);
+    at = put_number(at, view->runs_count - 1, 4);
+    return dx_buffer_append(to, dx_bytes_at(head, (size_t)(at - head))) &&
+           dx_buffer_append(to, view->runs);
+}
+
 /* ---- facts ------------------------------------------------------------------------------------ */
 
 static bool reserve_bytes(dx_facts *f, size_t more)
@@ -336,6 +394,52 @@ static bool read_three(dx_bytes value, uint64_t ret[3])
 {
     return value.size == 24 && dx_bytes_u64(&value, &ret[0]) && dx_bytes_u64(&value, &ret[1]) &&
            dx_bytes_u64(&value, &ret[2]);
+}
+
+dx_fact_view dx_fact_view_read(const dx_store_fact *fact)
+{
+    dx_bytes name = fact->key, value = fact->value;
+    dx_fact_view view = {.until_ms = fact->until_ms};
+    uint8_t kind = 0;
+
+    if (!dx_bytes_u8(&name, &kind))
+        return view;
+    view.name = name;
+    if (kind == DX_FACT_PRODUCER && read_three(value, view.numbers))
+        view.kind = DX_FACT_IS_PRODUCER;
+    else if (kind == DX_FACT_KEY && read_three(value, view.numbers))
+        view.kind = DX_FACT_IS_KEY;
+    else if (kind == DX_FACT_USED && dx_bytes_u64(&value, &view.numbers[0]))
+        view.kind = DX_FACT_IS_USED;
+    else if (kind == DX_FACT_BYTES && dx_bytes_u64(&value, &view.numbers[0]))
+        view.kind = DX_FACT_IS_BYTES;
+    else if (kind == DX_FACT_SEQUENCE)
+        view.kind = DX_FACT_IS_SEQUENCE, view.name = value;
+    return view;
+}
+
+bool dx_fact_view_write(const dx_fact_view *view, dx_buffer *to, dx_store_fact *ret)
+{
+    static const char kinds[] = {
+        [DX_FACT_IS_OTHER] = 0,           [DX_FACT_IS_PRODUCER] = DX_FACT_PRODUCER,
+        [DX_FACT_IS_KEY] = DX_FACT_KEY,   [DX_FACT_IS_SEQUENCE] = DX_FACT_SEQUENCE,
+        [DX_FACT_IS_USED] = DX_FACT_USED, [DX_FACT_IS_BYTES] = DX_FACT_BYTES,
+    };
+    bool is_named = view->kind == DX_FACT_IS_PRODUCER || view->kind == DX_FACT_IS_KEY;
+    bool is_number = view->kind == DX_FACT_IS_USED || view->kind == DX_FACT_IS_BYTES;
+    uint8_t value[24];
+    dx_bytes key = is_named ? view->name : (dx_bytes){0};
+    dx_bytes all = dx_bytes_at(value, is_number ? 8 : sizeof value);
+
+    dx_assert(view->kind != DX_FACT_IS_OTHER);
+    for (unsigned i = 0; i < 3; i++)
+        put_number(value + 8 * i, view->numbers[i], 8);
+    if (view->kind == DX_FACT_IS_SEQUENCE)
+        all = view->name;
+    *ret = (dx_store_fact){
+        .key.size = 1 + key.size, .value.size = all.size, .until_ms = view->until_ms};
+    return dx_buffer_append(to, dx_bytes_at(&kinds[view->kind], 1)) && dx_buffer_append(to, key) &&
+           dx_buffer_append(to, all);
 }
 
 static bool read_producer(dx_stream *s, dx_bytes id, const uint64_t n[3])

@@ -616,3 +616,145 @@ test('duplex backup copies a directory that a server has, duplex verify checks i
   assert.equal(found.code, 1, found.out + found.err);
   fs.rmSync(directory, { recursive: true });
 });
+
+// All that a stream may have: types, producers, keys, ends, lifetimes, forks, what was trimmed.
+async function makeStreams(url) {
+  const ask = async (method, path, type, body, headers = {}, status = 204) => {
+    const answer = await request(`${url}${path}`, { method, headers: { ...(type && { 'Content-Type': type }), ...headers }, body });
+    assert.equal(answer.status, status, `${method} ${path}: ${answer.body}`);
+    return answer.headers['stream-next-offset'];
+  };
+  const text = 'text/plain; charset=utf-8';
+  await ask('PUT', '/s/text', text, '', {}, 201);
+  const middle = await ask('POST', '/s/text', text, 'line\nand "quotes", \u0000, ü, 😀');
+  await ask('POST', '/s/text', text, 'second', { 'Producer-Id': 'p1', 'Producer-Epoch': '0', 'Producer-Seq': '0' }, 200);
+  await ask('POST', '/s/text', text, 'third', { 'Idempotency-Key': 'k1', 'Stream-Seq': 'abc' });
+  await ask('PUT', '/s/json', 'application/json', '', { 'Stream-TTL': '100000' }, 201);
+  await ask('POST', '/s/json', 'application/json', '[{"a":[1,2]}, "x" ,{"b":\n2}]');
+  await ask('PUT', '/s/binary', 'application/octet-stream', '', { 'Stream-Expires-At': '2099-01-02T03:04:05Z' }, 201);
+  await ask('POST', '/s/binary', 'application/octet-stream', Buffer.from([0, 255, 254, 10, 128]));
+  await ask('PUT', '/s/closed', text, 'last words', { 'Stream-Closed': 'true' }, 201);
+  await ask('PUT', '/s/empty', text, '', {}, 201);
+  await ask('PUT', '/s/fork', text, '', { 'Stream-Forked-From': '/s/text', 'Stream-Fork-Offset': middle }, 201);
+  await ask('POST', '/s/fork', text, 'another way');
+  await ask('PUT', '/s/many', text, '', {}, 201);
+  for (let n = 0; n < 120; n++) await ask('POST', '/s/many', text, `${n},`);
+  return middle;
+}
+
+test('duplex export and import: all that streams have, out of a served directory and into another', limit, async () => {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'duplex-export-'));
+  const [data, copy, part] = ['data', 'copy', 'part'].map((name) => path.join(directory, name));
+  const server = await serve('--no-memory', '--data', data);
+  const cursor = await makeStreams(server.url);
+  const first = await run(duplex, ['export', data]);
+  assert.equal(first.code, 0, first.err);
+  assert.match(first.err, /7 streams, 130 messages/);
+  const lines = first.out.trimEnd().split('\n').map((line) => JSON.parse(line));
+  assert.deepEqual(lines[0], { duplex: 'export', version: 1 });
+  assert.deepEqual(lines.at(-1), { end: true, streams: 7, messages: 130 });
+  assert.deepEqual(lines.filter((line) => line.json).map((line) => [line.json, line.more ?? false]),
+    [[{ a: [1, 2] }, true], ['x', true]]);
+  assert.ok(lines.some((line) => line.text_base64 === Buffer.from([0, 255, 254, 10, 128]).toString('base64')));
+  assert.ok(lines.some((line) => line.producer === 'p1' && line.seq === 0));
+
+  // Into an empty directory, through a pipe; what comes out of that is the same.
+  const imported = await run(duplex, ['import', copy], first.out);
+  assert.equal(imported.code, 0, imported.err);
+  assert.match(imported.err, /7 streams, 130 messages/);
+  const second = await run(duplex, ['export', copy]);
+  assert.equal(second.out, first.out);
+  assert.match((await run(duplex, ['verify', copy])).out, / 0 faults/);
+
+  // What is served from it is what was: cursors, duplicates, ends.
+  const again = await serve('--no-memory', '--data', copy);
+  for (const name of ['text', 'json', 'binary', 'closed', 'empty', 'fork', 'many']) {
+    const [was, is] = await Promise.all([server, again].map((from) => request(`${from.url}/s/${name}?offset=-1`)));
+    assert.deepEqual(is.body, was.body, name);
+    for (const field of ['stream-next-offset', 'content-type', 'stream-closed', 'etag'])
+      assert.equal(is.headers[field], was.headers[field], `${field} of ${name}`);
+  }
+  assert.equal((await history(`${again.url}/s/text`, cursor)).body, 'secondthird');
+  const producer = { 'Content-Type': 'text/plain; charset=utf-8', 'Producer-Id': 'p1', 'Producer-Epoch': '0' };
+  const repeated = { method: 'POST', body: 'second', headers: { ...producer, 'Producer-Seq': '0' } };
+  assert.equal((await request(`${again.url}/s/text`, repeated)).status, 204, 'a duplicate');
+  assert.equal((await history(`${again.url}/s/text`, cursor)).body, 'secondthird');
+  assert.ok((await request(`${again.url}/s/json`, { method: 'HEAD' })).headers['stream-ttl']);
+  await again.stop();
+  await server.stop();
+
+  // A part of it, to a file and from one.
+  const file = path.join(directory, 'part.jsonl');
+  assert.match((await run(duplex, ['export', data, '/s/*t', '--file', file])).err, /1 streams, 3 messages/);
+  assert.match((await run(duplex, ['export', data, '--file', file])).err, /File exists/);
+  assert.equal((await run(duplex, ['import', part, file])).code, 0);
+  const twice = await run(duplex, ['import', part, file]);
+  assert.equal(twice.code, 1);
+  assert.match(twice.err, /line 2: there is such a stream already/);
+  fs.rmSync(directory, { recursive: true });
+});
+
+test('duplex import says what is wrong, and in which line', limit, async () => {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'duplex-import-'));
+  const begin = '{"duplex":"export","version":1}\n';
+  const epoch = '0123456789abcdef';
+  const at = (sequence) => `${epoch}_${sequence.toString(16).padStart(16, '0')}`;
+  const stream = (more = {}) => JSON.stringify({ stream: '/s/a', type: 'text/plain', kind: 'text', identity: epoch,
+    epochs: [at(0)], first: 1, tail: 2, ...more }) + '\n';
+  const message = (sequence, more = {}) => JSON.stringify({ offset: at(sequence), time: '2026-01-02T03:04:05Z', text: 'x', ...more }) + '\n';
+  const end = (streams, messages) => JSON.stringify({ end: true, streams, messages }) + '\n';
+  const whole = begin + stream() + message(1) + message(2) + end(1, 2);
+  const cases = [
+    ['', /line 0: it ends here, before its end/],
+    ['nonsense', /line 1: /],
+    ['{"a":1}', /line 1: not a line of an export/],
+    [stream(), /line 1: this is no export of duplex/],
+    ['{"duplex":"export","version":2}', /line 1: this export is of a newer version/],
+    [begin + begin, /line 2: a second beginning/],
+    [begin + message(1), /line 2: a message comes behind its stream/],
+    [begin + stream({ stream: 's/a' }), /line 2: "stream" must be a path/],
+    [begin + stream({ kind: 'song' }), /line 2: "kind" must be/],
+    [begin + stream({ identity: 'x' }), /line 2: "identity" must be/],
+    [begin + stream({ epochs: [] }), /line 2: "epochs" must have one/],
+    [begin + stream({ epochs: [at(0), at(0)] }), /line 2: "epochs" must be offsets that rise/],
+    [begin + stream({ first: 4 }), /line 2: "first" and "tail"/],
+    [begin + stream({ ttl_s: -1 }), /line 2: "ttl_s"/],
+    [begin + stream({ expires: 'soon' }), /line 2: "expires"/],
+    [begin + stream() + '{"producer":"p"}', /line 3: a producer has/],
+    [begin + stream() + message(1) + '{"stream_seq":"p"}', /line 4: producers and keys come/],
+    [begin + stream() + message(2), /line 3: not the offset that comes next/],
+    [begin + stream() + message(1).replace(epoch, epoch.replace('0', '1')), /line 3: the offset is not of the epoch/],
+    [begin + stream() + message(1, { time: 1 }), /line 3: "time" must be a time/],
+    [begin + stream() + message(1, { text: undefined }), /line 3: a message has/],
+    [begin + stream() + message(1, { text: undefined, text_base64: '!' }), /line 3: a message has/],
+    [begin + stream() + message(1) + end(1, 1), /line 4: messages of the stream before are missing/],
+    [begin + stream() + message(1) + message(2) + message(3), /line 5: not the offset that comes next/],
+    [begin + stream() + message(1) + message(2) + end(2, 2), /line 5: the number of streams or messages/],
+    [begin + stream() + message(1) + message(2), /line 4: it ends here, before its end/],
+    [whole + message(3), /line 6: something follows the end/],
+    [begin + stream() + message(1) + message(2) + stream(), /line 5: there is such a stream already/],
+  ];
+  for (const [index, [text, expected]] of cases.entries()) {
+    const { code, err } = await run(duplex, ['import', path.join(directory, String(index))], text);
+    assert.equal(code, 1, text);
+    assert.match(err, expected, text);
+  }
+  const good = path.join(directory, 'good');
+  assert.equal((await run(duplex, ['import', good], whole)).code, 0);
+
+  // One that had messages, of which none is retained; and one that begins in the middle.
+  const trimmed = begin + stream({ first: 501, tail: 500 }) + stream({ stream: '/s/b', first: 7, tail: 8, epochs: [at(0), `1${epoch.slice(1)}${at(8).slice(16)}`] }) +
+    message(7) + message(8).replace('"0', '"1') + end(2, 2);
+  const there = path.join(directory, 'trimmed');
+  const imported = await run(duplex, ['import', there], trimmed);
+  assert.equal(imported.code, 0, imported.err);
+  assert.equal((await run(duplex, ['export', there])).out, trimmed.replaceAll('"text":"x"}', '"text":"x"}'));
+  const server = await serve('--no-memory', '--data', there);
+  assert.equal((await run(duplex, ['import', there], whole)).code, 1);
+  assert.equal((await history(`${server.url}/s/a`, at(500))).body, '');
+  assert.equal((await request(`${server.url}/s/a?offset=${at(3)}`)).status, 410);
+  await post(`${server.url}/s/a`, 'text/plain', 'goes on');
+  assert.equal((await history(`${server.url}/s/a`, at(500))).next, at(501));
+  await server.stop();
+  fs.rmSync(directory, { recursive: true });
+});
