@@ -403,13 +403,15 @@ static dx_err start_workers(dx_server *s)
     dx_err err = DX_ERR_MEMORY;
 
     s->worker = calloc(s->workers_count, sizeof *s->worker);
-    if (s->worker && dx_streams_new(s->workers_count, s->store, &s->streams) == DX_OK)
+    if (s->worker && dx_streams_new(s->workers_count, s->store, &s->streams) == DX_OK) {
+        dx_streams_set_finder(s->streams, dx_server_namespace_of, s);
         err = dx_workers_new(&(dx_workers_options){.count = s->workers_count,
                                                    .loop = {.kind = s->loop_kind},
                                                    .context = s,
                                                    .start = dx_worker_start,
                                                    .end = dx_worker_end},
                              &s->workers);
+    }
     return err == DX_OK ? DX_OK : fail(s, err, "cannot start the workers", NULL);
 }
 

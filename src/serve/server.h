@@ -113,6 +113,8 @@ bool dx_stream_prefix_is_good(const char *prefix);
 /* streams.c: whether there are namespaces that want a store; and what becomes of them. */
 bool dx_server_wants_store(const dx_server *server);
 void dx_server_settle_streams(dx_server *server);
+/* A dx_namespace_finder of a server that has started. */
+const dx_namespace *dx_server_namespace_of(void *server, dx_bytes path);
 
 /* door_websocket.c: sizes for the worker's pools */
 size_t dx_door_bytes(void);

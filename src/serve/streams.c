@@ -255,6 +255,12 @@ const dx_stream_route *dx_stream_route_of(const dx_server *s, dx_bytes path)
     return has_name ? route : NULL;
 }
 
+const dx_namespace *dx_server_namespace_of(void *server, dx_bytes path)
+{
+    const dx_stream_route *route = dx_stream_route_of(server, path);
+    return route ? &route->ns : NULL;
+}
+
 static publish_op *publish_op_new(const dx_publication *p)
 {
     publish_op *op = calloc(1, sizeof *op + p->stream.size + p->type.size);

@@ -64,6 +64,7 @@ static const char *const texts[DX_SQL_COUNT] = {
         " SELECT min(max(first, 1)) FROM heir WHERE first <= reach AND NOT is_deleted",
     [DX_SQL_STREAM_HAS_FORKS] = "SELECT 1 FROM stream WHERE source = ?1 LIMIT 1",
     [DX_SQL_STREAM_FORKS] = "SELECT id FROM stream WHERE source = ?1 AND NOT is_deleted",
+    [DX_SQL_STREAM_SCAN] = "SELECT id, path, record FROM stream WHERE id > ?1 ORDER BY id LIMIT ?2",
     [DX_SQL_STREAM_NEXT] = "SELECT id FROM stream WHERE id > ?1 ORDER BY id LIMIT 1",
     [DX_SQL_FACT_SET] = "INSERT OR REPLACE INTO fact VALUES(?1, ?2, ?3, ?4)",
     [DX_SQL_FACT_DROP] = "DELETE FROM fact WHERE stream = ?1 AND key = ?2",

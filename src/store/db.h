@@ -44,6 +44,7 @@ typedef enum dx_sql {
     DX_SQL_STREAM_NEEDED, /* id: the lowest sequence that forks of it, and of those, need; or NULL */
     DX_SQL_STREAM_HAS_FORKS, /* id */
     DX_SQL_STREAM_FORKS,     /* id: the ids of its forks */
+    DX_SQL_STREAM_SCAN,      /* id: id, path, record of those above; a number: of how many */
     DX_SQL_STREAM_NEXT,      /* above id: id */
     DX_SQL_FACT_SET,         /* stream, key, value, until */
     DX_SQL_FACT_DROP,        /* stream, key */

@@ -33,6 +33,10 @@ typedef struct dx_facts {
 void dx_image_load(dx_image *image, dx_store_load *load, dx_facts *facts, dx_buffer *record);
 void dx_facts_free(dx_facts *facts);
 
+/* Fills what `scan` says, of what is settled; does not call `done`. rows, bytes: what its views point into;
+ * given (dx_buffer_clear). */
+void dx_image_scan(dx_image *image, dx_store_scan *scan, dx_buffer *rows, dx_buffer *bytes);
+
 /* Fills what `read` says; does not call `done`. */
 void dx_image_read(dx_image *image, dx_store_read *read);
 

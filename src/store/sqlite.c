@@ -110,8 +110,27 @@ static void on_read_answer(dx_post *post)
     read->done(read);
 }
 
+typedef struct scanned {
+    dx_buffer rows, bytes;
+} scanned;
+
+static void on_scan_answer(dx_post *post)
+{
+    dx_store_scan *scan = DX_CONTAINER(post, dx_store_scan, post);
+    scanned *views = scan->work;
+
+    scan->done(scan);
+    if (views == NULL)
+        return;
+    dx_buffer_clear(&views->rows);
+    dx_buffer_clear(&views->bytes);
+    free(views);
+}
+
 static dx_loop *loop_of(const dx_post *post)
 {
+    if (post->run == on_scan_answer)
+        return DX_CONTAINER(post, const dx_store_scan, post)->loop;
     if (post->run == dx_sqlite_on_commit_answer)
         return DX_CONTAINER(post, const dx_store_commit, post)->loop;
     if (post->run == on_load_answer)
@@ -139,6 +158,18 @@ static void read_now(dx_sqlite *s, dx_store_read *read)
     atomic_fetch_add_explicit(&s->reads, 1, memory_order_relaxed);
     read->post.run = on_read_answer;
     dx_answers_send(&s->reader_answers, &read->post);
+}
+
+static void scan_now(dx_sqlite *s, dx_store_scan *scan)
+{
+    scanned *views = calloc(1, sizeof *views);
+
+    scan->status = DX_STORE_MEMORY;
+    if (views)
+        dx_image_scan(&s->image, scan, &views->rows, &views->bytes);
+    scan->work = views;
+    scan->post.run = on_scan_answer;
+    dx_answers_send(&s->reader_answers, &scan->post);
 }
 
 static void leave(dx_sqlite *s, dx_post *post)
@@ -170,6 +201,17 @@ static void on_read_given(dx_post *post)
         read_now(s, read);
 }
 
+static void on_scan_given(dx_post *post)
+{
+    dx_store_scan *scan = DX_CONTAINER(post, dx_store_scan, post);
+    dx_sqlite *s = scan->work;
+
+    if (atomic_load(&s->is_closing))
+        leave(s, post);
+    else
+        scan_now(s, scan);
+}
+
 static void sqlite_load(dx_store *store, dx_store_load *load)
 {
     dx_sqlite *s = dx_sqlite_of(store);
@@ -198,6 +240,21 @@ static void sqlite_read(dx_store *store, dx_store_read *read)
     read->work = s;
     read->post.run = on_read_given;
     if (dx_loop_post(s->reader_loop, &read->post) != DX_OK)
+        dx_unreachable("the store's mailbox has no bound");
+}
+
+static void sqlite_scan(dx_store *store, dx_store_scan *scan)
+{
+    dx_sqlite *s = dx_sqlite_of(store);
+
+    if (atomic_load(&s->is_closed)) {
+        scan->status = DX_STORE_CLOSED;
+        scan->done(scan);
+        return;
+    }
+    scan->work = s;
+    scan->post.run = on_scan_given;
+    if (dx_loop_post(s->reader_loop, &scan->post) != DX_OK)
         dx_unreachable("the store's mailbox has no bound");
 }
 
@@ -254,6 +311,8 @@ static void finish(dx_sqlite *s)
                 s->late_end = &s->late;
             if (post->run == on_load_given)
                 load_now(s, DX_CONTAINER(post, dx_store_load, post));
+            else if (post->run == on_scan_given)
+                scan_now(s, DX_CONTAINER(post, dx_store_scan, post));
             else
                 read_now(s, DX_CONTAINER(post, dx_store_read, post));
         }
@@ -311,6 +370,7 @@ static const dx_store_ops sqlite_ops = {
     .load = sqlite_load,
     .commit = dx_sqlite_commit,
     .read = sqlite_read,
+    .scan = sqlite_scan,
     .free = sqlite_free,
 };
 

@@ -4,6 +4,7 @@
 #include "base/random.h"
 #include "stream/hub_home.h"
 #include "stream/stream_history.h"
+#include "stream/survey.h"
 
 #include <stdlib.h>
 
@@ -177,6 +178,7 @@ static void on_sweep(dx_timer *timer)
     dx_home_sweep(hub);
     if (hub->history)
         dx_history_sweep(hub->history);
+    dx_survey_tick(hub);
     dx_timer_set(hub->loop, timer, SWEEP_MS);
 }
 
@@ -205,11 +207,18 @@ dx_err dx_streams_new(uint32_t count, dx_store *store, dx_streams **ret)
     return DX_OK;
 }
 
+void dx_streams_set_finder(dx_streams *streams, dx_namespace_finder *find, void *context)
+{
+    streams->find_namespace = find;
+    streams->find_context = context;
+}
+
 dx_err dx_hub_begin(dx_streams *streams, uint32_t index, dx_loop *loop)
 {
     dx_hub *hub = &streams->hubs[index];
 
     hub->loop = loop;
+    dx_survey_init(hub);
     hub->backlog = calloc(streams->count, sizeof *hub->backlog);
     if (streams->store)
         hub->history = dx_history_new(loop, streams->store);

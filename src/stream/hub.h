@@ -224,6 +224,11 @@ struct dx_read {
  * freed (store->ops->free) after the workers were joined, before their loops and the streams are: then all
  * that was under way is answered. */
 DX_MUST_USE dx_err dx_streams_new(uint32_t count, dx_store *store, dx_streams **ret);
+/* The namespace of a path (borrow); NULL: none. From any worker. */
+typedef const dx_namespace *dx_namespace_finder(void *context, dx_bytes path);
+/* Lets them look after streams that are in the store only: without it those keep what they have, and do not end
+ * when their time is over, until somebody asks for them. Before the hubs begin. */
+void dx_streams_set_finder(dx_streams *streams, dx_namespace_finder *find, void *context);
 /* After the workers' threads have ended and their loops were freed: what was still under way between hubs
  * is answered here. NULL is allowed. */
 void dx_streams_free(dx_streams *streams);

@@ -7,6 +7,7 @@
 
 #include "stream/batch.h"
 #include "stream/hub.h"
+#include "stream/store.h"
 
 typedef struct dx_stream dx_stream; /* stream.h: at its home worker */
 
@@ -51,7 +52,8 @@ struct dx_topic {
     dx_list waking;  /* of dx_waiter.link: to be woken */
     dx_task wake;
     bool is_ready, is_leaving;
-    bool is_mapped; /* who asks for the path gets this one; not after it was deleted, or when leaving */
+    bool
+        is_mapped; /* who asks for the path gets this one; not after it was deleted, or when leaving */
     dx_stream_end end;
     uint64_t epoch, next_sequence;
     uint64_t identity;                 /* of the stream */
@@ -68,6 +70,16 @@ typedef struct dx_presence {
     dx_timer retry_timer;
     size_t bytes;
 } dx_presence;
+
+/* survey.h */
+typedef struct dx_survey {
+    dx_store_scan scan; /* `after`: so far this round has come */
+    uint64_t first_ms;  /* the first round of all began; 0: it has not */
+    uint64_t began_ms, next_ms;
+    uint32_t visits_count; /* streams that are being looked at */
+    uint32_t looks_left;   /* at the store, in this second */
+    bool is_looking;
+} dx_survey;
 
 struct dx_hub {
     dx_streams *all;
@@ -87,11 +99,14 @@ struct dx_hub {
     uint64_t epoch_last;
     dx_hub_traffic traffic;
     uint64_t cached_bytes; /* of messages that the store has, too */
+    dx_survey survey;
     struct dx_history *history; /* what was read back from the store; NULL: there is none */
 };
 
 struct dx_streams {
     dx_store *store; /* NULL: all are in memory */
+    dx_namespace_finder *find_namespace;
+    void *find_context;
     uint32_t count;
     uint64_t seed[2];
     dx_hub hubs[];

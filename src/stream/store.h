@@ -96,6 +96,29 @@ struct dx_store_read {
     void *work;
 };
 
+/* Goes over all streams, some at a time, for who looks after those that nobody uses. One that was made or
+ * changed a moment ago may be missing, or as it was. */
+typedef struct dx_store_scanned {
+    uint64_t id;
+    dx_bytes path, record;
+} dx_store_scanned;
+
+typedef struct dx_store_scan dx_store_scan;
+struct dx_store_scan {
+    uint64_t after; /* an id: those above it, in rising order */
+    size_t count_max;
+    dx_loop *loop;
+    void (*done)(dx_store_scan *scan);
+    dx_store_status status;
+    /* If OK; views until `done` returns. Fewer than count_max: there are no more. */
+    const dx_store_scanned *at;
+    size_t count;
+    /* private to the store */
+    dx_post post;
+    dx_store_scan *next;
+    void *work;
+};
+
 /* The array is one of malloc's. */
 void dx_store_read_release(dx_store_read *read);
 
@@ -107,6 +130,7 @@ typedef struct dx_store_ops {
     void (*load)(dx_store *store, dx_store_load *load);
     void (*commit)(dx_store *store, dx_store_commit *commit);
     void (*read)(dx_store *store, dx_store_read *read);
+    void (*scan)(dx_store *store, dx_store_scan *scan);
     /* Finishes what was given to it, answers all, and frees it. No loop runs any more, but none is freed
      * yet: operations are answered on the calling thread, or by posts that wait in the loops. */
     void (*free)(dx_store *store);

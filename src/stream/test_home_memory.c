@@ -251,6 +251,11 @@ static void store_read(dx_store *store, dx_store_read *read)
     NOT_TRYING(real_ops->read(store, read));
 }
 
+static void store_scan(dx_store *store, dx_store_scan *scan)
+{
+    NOT_TRYING(real_ops->scan(store, scan));
+}
+
 static void store_free(dx_store *store)
 {
     real_ops->free(store);
@@ -259,7 +264,7 @@ static void store_free(dx_store *store)
 static void kept_scenario(void)
 {
     static const dx_store_ops ops = {store_new_id, store_load, store_commit, store_read,
-                                     store_free};
+                                     store_scan,   store_free};
     test_disk *disk = test_disk_new();
     dx_store *store = test_store_new(disk);
 

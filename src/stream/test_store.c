@@ -39,7 +39,7 @@ struct test_disk {
     uint64_t id_last;
 };
 
-typedef enum op_kind { LOAD, COMMIT, READ } op_kind;
+typedef enum op_kind { LOAD, COMMIT, READ, SCAN } op_kind;
 
 typedef struct op {
     struct op *next;
@@ -384,6 +384,51 @@ static void carry_read(test_store *store, dx_store_read *r)
     }
 }
 
+static void on_scan(dx_post *post)
+{
+    dx_store_scan *scan = DX_CONTAINER(post, dx_store_scan, post);
+    uint8_t *bytes = scan->work;
+
+    scan->done(scan);
+    free(bytes);
+}
+
+/* The stream with the lowest id above `id`. */
+static const disk_stream *next_stream(const test_disk *disk, uint64_t id)
+{
+    const disk_stream *best = NULL;
+
+    for (const disk_stream *s = disk->streams; s; s = s->next)
+        if (s->id > id && (best == NULL || s->id < best->id))
+            best = s;
+    return best;
+}
+
+/* Each record and path in a block of its own would be as good; one block is freed at once. */
+static void carry_scan(test_store *store, dx_store_scan *scan)
+{
+    enum { ROW = sizeof(dx_store_scanned), ROOM = 4096 };
+    uint8_t *bytes = must(calloc(scan->count_max, ROW + ROOM));
+    dx_store_scanned *rows = (dx_store_scanned *)(void *)bytes;
+    uint64_t id = scan->after;
+
+    scan->work = bytes;
+    scan->status = store->is_crashed ? DX_STORE_CLOSED : store->loads_status;
+    scan->count = 0;
+    scan->at = rows;
+    bytes += scan->count_max * ROW;
+    for (const disk_stream *s; scan->status == DX_STORE_OK && scan->count < scan->count_max &&
+                               (s = next_stream(store->disk, id)) != NULL;
+         bytes += ROOM) {
+        MUST(s->path_size + s->record_size <= ROOM);
+        memcpy(bytes, s->path, s->path_size);
+        memcpy(bytes + s->path_size, s->record, s->record_size);
+        rows[scan->count++] = (dx_store_scanned){s->id, dx_bytes_at(bytes, s->path_size),
+                                                 dx_bytes_at(bytes + s->path_size, s->record_size)};
+        id = s->id;
+    }
+}
+
 static void carry(test_store *store, const op *o, dx_post **post, dx_loop **loop)
 {
     switch (o->kind) {
@@ -407,6 +452,13 @@ static void carry(test_store *store, const op *o, dx_post **post, dx_loop **loop
         carry_read(store, read);
         read->post.run = on_read;
         *post = &read->post, *loop = read->loop;
+        return;
+    }
+    case SCAN: {
+        dx_store_scan *scan = o->what;
+        carry_scan(store, scan);
+        scan->post.run = on_scan;
+        *post = &scan->post, *loop = scan->loop;
         return;
     }
     }
@@ -487,6 +539,11 @@ static void store_read(dx_store *store, dx_store_read *read)
     add(of(store), READ, read);
 }
 
+static void store_scan(dx_store *store, dx_store_scan *scan)
+{
+    add(of(store), SCAN, scan);
+}
+
 static void store_free(dx_store *base)
 {
     test_store *store = of(base);
@@ -507,8 +564,8 @@ static void store_free(dx_store *base)
 
 dx_store *test_store_new(test_disk *disk)
 {
-    static const dx_store_ops ops = {store_new_id, store_load, store_commit, store_read,
-                                     store_free};
+    static const dx_store_ops ops = {store_new_id, store_load, store_commit,
+                                     store_read,   store_scan, store_free};
     test_store *store = must(calloc(1, sizeof *store));
 
     store->store.ops = &ops;
