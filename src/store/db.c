@@ -198,14 +198,19 @@ static int migrate(dx_db *db, int64_t from)
                      APPLICATION, VERSION);
     if (code == SQLITE_OK)
         code = dx_db_exec(db, text);
-    if (code != SQLITE_OK)
+    if (code != SQLITE_OK) {
+        dx_why(db->why, "%s", sqlite3_errmsg(db->handle)); /* which the next line changes */
         dx_db_rollback(db);
+    }
     return code;
 }
 
 static dx_err say_sqlite(dx_db *db, int code, const char *path, char *why)
 {
-    dx_why(why, "%s: %s", path, db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(code));
+    dx_why(why, "%s: %s", path,
+           db->why[0]   ? db->why
+           : db->handle ? sqlite3_errmsg(db->handle)
+                        : sqlite3_errstr(code));
     switch (code & 0xff) {
     case SQLITE_NOMEM: return DX_ERR_MEMORY;
     case SQLITE_PERM:

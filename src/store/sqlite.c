@@ -2,17 +2,14 @@
  * SPDX-License-Identifier: MIT */
 #include "base/clock.h"
 #include "base/err.h"
+#include "store/directory.h"
 #include "store/doubt.h"
 #include "store/recover.h"
 #include "store/sqlite_inner.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -376,58 +373,6 @@ static const dx_store_ops sqlite_ops = {
 
 /* ---- opening ---- */
 
-static dx_err say_errno(const char *what, const char *path, char *why)
-{
-    int code = errno;
-    dx_why(why, "%s %s: %s", what, path, strerror(code));
-    return dx_err_from_errno(code);
-}
-
-/* A directory that was made is there after a power loss only when its parent was synced. */
-static void sync_parent(const char *path)
-{
-    char parent[PATH_MAX];
-    int fd;
-
-    snprintf(parent, sizeof parent, "%s/..", path);
-    fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    (void)fsync(fd);
-    close(fd);
-}
-
-static dx_err take_directory(dx_sqlite *s, const char *directory, char *why)
-{
-    char path[PATH_MAX];
-
-    if (mkdir(directory, 0700) == 0)
-        sync_parent(directory);
-    else if (errno != EEXIST)
-        return say_errno("cannot make", directory, why);
-    if (snprintf(path, sizeof path, "%s/lock", directory) >= (int)sizeof path) {
-        errno = ENAMETOOLONG;
-        return say_errno("cannot use", directory, why);
-    }
-    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (s->lock_fd < 0)
-        return say_errno("cannot open", path, why);
-    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
-        return DX_OK;
-    if (errno != EWOULDBLOCK)
-        return say_errno("cannot lock", path, why);
-    dx_why(why, "%s: another server has this directory", directory);
-    return DX_ERR_IN_USE;
-}
-
-/* What SQLite makes beside the database has the database's mode. */
-static void make_private(const char *path)
-{
-    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd >= 0)
-        close(fd);
-}
-
 static int get_meta(dx_db *db, const char *key, uint64_t *ret)
 {
     sqlite3_stmt *get = dx_db_statement(db, DX_SQL_META_GET);
@@ -496,7 +441,7 @@ static dx_err open_database(dx_sqlite *s, const dx_store_sqlite_options *options
         dx_why(why, "%s: no such way to files: %s", path, options->vfs ? options->vfs : "?");
         return err;
     }
-    make_private(path);
+    dx_directory_make_private(path);
     err = dx_log_mark_check(path, why);
     if (err == DX_OK)
         err = dx_db_open(&s->writer_db, path, s->vfs.name, false, why);
@@ -589,7 +534,7 @@ dx_err dx_store_sqlite_open(const dx_store_sqlite_options *options, dx_store **r
         dx_why(why, "out of memory");
         return DX_ERR_MEMORY;
     }
-    dx_err err = take_directory(s, options->directory, why);
+    dx_err err = dx_directory_take(options->directory, &s->lock_fd, why);
     if (err == DX_OK)
         err = open_database(s, options, why);
     if (err == DX_OK)
