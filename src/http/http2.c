@@ -211,11 +211,12 @@ static void produce(dx_http2 *h)
         dx_conn_abort(h->conn, DX_ERR_MEMORY, true);
 }
 
-/* Nothing more will come of it. */
+/* Nothing more will come of it: we have said so, or nghttp2 has, or the client asks nothing any more. */
 static bool is_done(const dx_http2 *h)
 {
-    return dx_conn_is_open(h->conn) && h->streams_count == 0 && !nghttp2_session_want_write(h->session) &&
-           (h->state == H2_OVER || h->is_fin_seen || !nghttp2_session_want_read(h->session));
+    return dx_conn_is_open(h->conn) && !nghttp2_session_want_write(h->session) &&
+           (h->state == H2_OVER || !nghttp2_session_want_read(h->session) ||
+            (h->is_fin_seen && h->streams_count == 0));
 }
 
 static void work(dx_http2 *h)
@@ -224,6 +225,10 @@ static void work(dx_http2 *h)
     produce(h);
     free_closed(h);
     if (is_done(h)) {
+        if (!h->is_goaway_sent) {
+            dx_http2_fail(h, NGHTTP2_NO_ERROR, "the client asks nothing any more");
+            produce(h);
+        }
         if (h->state != H2_OVER)
             enter(h, H2_OVER);
         abort_streams(h);

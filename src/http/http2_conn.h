@@ -44,6 +44,8 @@ typedef enum dx_http2_state {
     H2_OVER,     /* nothing is taken any more, what is queued leaves */
 } dx_http2_state;
 
+enum { H2_RESETS_KNOWN = 16 };
+
 typedef struct dx_http2 {
     dx_http *http;
     dx_conn *conn;
@@ -62,8 +64,11 @@ typedef struct dx_http2 {
     uint32_t starved_count;             /* of streams */
     uint32_t heads_bytes, bodies_bytes; /* kept for requests */
     uint32_t continuations;             /* of the head that is being read */
+    int32_t last_id;                    /* of a request */
+    int32_t reset_ids[H2_RESETS_KNOWN]; /* streams that we have reset: the first of them */
+    uint32_t resets_sent;
     uint8_t state;
-    bool is_reading; /* inside on_bytes */
+    bool is_goaway_sent;
     bool is_fin_seen;
 } dx_http2;
 

@@ -51,6 +51,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     begin_block(h);
     if (is_over(h) || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
+    h->last_id = frame->hd.stream_id;
     dx_http2_stream *s = dx_http2_stream_new(h, frame->hd.stream_id);
     if (s == NULL)
         nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
@@ -108,6 +109,33 @@ static void on_head(dx_http2 *h, dx_http2_stream *s, bool is_request, bool is_wh
 
 /* ---- frames ------------------------------------------------------------------------------------- */
 
+/* RFC 9113 §5.1: on a stream that the client has ended or reset there is nothing more to say. What was on its
+ * way when we reset one is no fault; as long as we know which those were. */
+static bool is_closed_by_client(const dx_http2 *h, int32_t id)
+{
+    if (id % 2 == 0 || id > h->last_id || h->resets_sent > H2_RESETS_KNOWN ||
+        nghttp2_session_find_stream(h->session, id) != NULL)
+        return false;
+    for (uint32_t i = 0; i < h->resets_sent; i++)
+        if (h->reset_ids[i] == id)
+            return false;
+    return true;
+}
+
+static void note_reset_sent(dx_http2 *h, int32_t id)
+{
+    if (h->resets_sent < H2_RESETS_KNOWN)
+        h->reset_ids[h->resets_sent] = id;
+    if (h->resets_sent <= H2_RESETS_KNOWN)
+        h->resets_sent++;
+}
+
+static void check_open(dx_http2 *h, int32_t id)
+{
+    if (is_closed_by_client(h, id))
+        dx_http2_fail(h, NGHTTP2_STREAM_CLOSED, "a frame on a stream that the client has closed");
+}
+
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *context)
 {
     dx_http2 *h = context;
@@ -116,13 +144,22 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
     if (is_over(h))
         return 0;
     switch (hd->type) { /* a byte of the peer's */
-    case NGHTTP2_DATA: break;
-    case NGHTTP2_HEADERS: h->continuations = 0; break;
+    case NGHTTP2_DATA: check_open(h, hd->stream_id); break;
+    case NGHTTP2_HEADERS:
+        h->continuations = 0;
+        check_open(h, hd->stream_id);
+        break;
     case NGHTTP2_CONTINUATION:
         if (++h->continuations > h->http->config.http2.continuations_max)
             dx_http2_fail(h, NGHTTP2_ENHANCE_YOUR_CALM, "a head in too many frames");
         break;
     case NGHTTP2_RST_STREAM: break; /* has a price of its own */
+    case NGHTTP2_PRIORITY: /* nghttp2 does not look at these any more (RFC 9218 §2.1) */
+        if (hd->stream_id == 0)
+            dx_http2_fail(h, NGHTTP2_PROTOCOL_ERROR, "PRIORITY on stream 0");
+        else
+            dx_http2_pay_frame(h);
+        break;
     default: dx_http2_pay_frame(h); break;
     }
     return 0;
@@ -193,14 +230,17 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 {
     dx_http2 *h = context;
     dx_http2_stream *s = stream_of(session, frame->hd.stream_id);
+    h->is_goaway_sent |= frame->hd.type == NGHTTP2_GOAWAY;
     bool is_content = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
 
     if (is_content && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) && s) {
         s->is_end_sent = true;
         dx_conn_wake(dx_http2_stream_conn(s));
     }
-    if (frame->hd.type == NGHTTP2_RST_STREAM && !is_over(h))
+    if (frame->hd.type == NGHTTP2_RST_STREAM && !is_over(h)) {
+        note_reset_sent(h, frame->hd.stream_id);
         dx_http2_pay_reset(h);
+    }
     return 0;
 }
 

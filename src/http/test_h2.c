@@ -50,6 +50,8 @@ static void let_go(h2 *c)
 
 void h2_close(h2 *c)
 {
+    while (c->s.later_count > 0) /* nobody waits for those */
+        site_answer(&c->s, "");
     let_go(c);
     site_deinit(&c->s);
 }
@@ -362,12 +364,10 @@ const char *h2_field(h2 *c, int32_t id, const char *name)
 
 bool h2_is_alive(h2 *c)
 {
-    int pongs = c->pongs;
-
+    memset(c->pong, 0, sizeof c->pong);
     h2_ping(c);
-    UNTIL(c, c->pongs > pongs);
-    return c->pongs > pongs && memcmp(c->pong, "duplex?!", 8) == 0 && !c->is_broken && !h2_is_over(c) &&
-           c->goaways == 0;
+    UNTIL(c, memcmp(c->pong, "duplex?!", 8) == 0);
+    return memcmp(c->pong, "duplex?!", 8) == 0 && !c->is_broken && !h2_is_over(c) && c->goaways == 0;
 }
 
 /* ---- cases ------------------------------------------------------------------------------------------ */

@@ -24,7 +24,7 @@ static const dx_probe_case cases[] = {
            .rest = DX_PROBE_TEXT(GET "\r\n")),
     POLICY("MAL-INCOMPLETE-REQUEST", "9112 §2.2", "2xx +", GET "X-Test: one",
            .pause = DX_PROBE_SILENCE, .rest = DX_PROBE_TEXT("\r\n\r\n")),
-    POLICY("MAL-H2-PREFACE", "9113 §3.4", "400|505 !", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    POLICY("MAL-H2-PREFACE", "9113 §3.4", "400|505 !", "PRI * HTTP/2.0\r\n\r\nNO\r\n\r\n"),
 
     /* Too long. */
     SHOULD("MAL-LONG-URL", "9112 §3", "414 !", "GET {get}?{*100000:A} HTTP/1.1\r\n" HOST "\r\n",
