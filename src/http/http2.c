@@ -116,7 +116,8 @@ static void abort_streams(dx_http2 *h)
 {
     for (dx_list *l = h->streams.next, *next; l != &h->streams; l = next) {
         next = l->next;
-        dx_conn_abort(dx_http2_stream_conn(DX_CONTAINER(l, dx_http2_stream, link)), DX_ERR_RESET, true);
+        dx_conn_abort(dx_http2_stream_conn(DX_CONTAINER(l, dx_http2_stream, link)), DX_ERR_RESET,
+                      true);
     }
 }
 
@@ -124,8 +125,8 @@ void dx_http2_fail(dx_http2 *h, uint32_t code, const char *why)
 {
     if (h->state == H2_OVER)
         return;
-    dx_log_write(h->conn->net->log, DX_LOG_DEBUG, "HTTP/2 connection %d.%u ends: %s", dx_conn_fd(h->conn),
-                 h->number, why);
+    dx_log_write(h->conn->net->log, DX_LOG_DEBUG, "HTTP/2 connection %d.%u ends: %s",
+                 dx_conn_fd(h->conn), h->number, why);
     nghttp2_session_terminate_session(h->session, code);
     enter(h, H2_OVER);
     abort_streams(h);
@@ -142,7 +143,8 @@ static void leave(dx_http2 *h)
     h->drain_due_ms = 0;
     enter(h, H2_LEAVING);
     nghttp2_submit_goaway(h->session, NGHTTP2_FLAG_NONE,
-                          nghttp2_session_get_last_proc_stream_id(h->session), NGHTTP2_NO_ERROR, NULL, 0);
+                          nghttp2_session_get_last_proc_stream_id(h->session), NGHTTP2_NO_ERROR,
+                          NULL, 0);
     dx_http2_wake(h);
 }
 
@@ -364,7 +366,8 @@ static bool open_session(dx_http2 *h)
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
     };
 
-    if (nghttp2_session_server_new3(&h->session, shared->callbacks, h, shared->option, &memory) != 0)
+    if (nghttp2_session_server_new3(&h->session, shared->callbacks, h, shared->option, &memory) !=
+        0)
         return false;
     if (nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings, DX_COUNT(settings)) == 0 &&
         nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0,

@@ -21,15 +21,15 @@ typedef struct dx_http2_config {
     uint32_t streams_max;         /* at once on a connection; 0: no HTTP/2 */
     uint32_t stream_window_bytes; /* that a client may send before it is read */
     uint32_t conn_window_bytes;
-    uint32_t heads_bytes_max;   /* kept for the requests of a connection; further ones are refused */
-    uint32_t bodies_bytes_max;  /* gathered at once; above it one request after the other goes on */
+    uint32_t heads_bytes_max;  /* kept for the requests of a connection; further ones are refused */
+    uint32_t bodies_bytes_max; /* gathered at once; above it one request after the other goes on */
     uint32_t continuations_max; /* frames in which a head may go on */
     uint32_t settings_ms;       /* for the client to acknowledge ours */
     uint32_t stalled_ms;        /* a stream whose window is shut for so long is reset */
-    uint32_t ping_ms;           /* silence of a connection with streams after which a ping goes out */
-    uint32_t pong_ms;           /* silence after that which ends it */
-    uint32_t drain_ms;          /* between the two GOAWAYs of an orderly end, at most */
-    uint32_t resets_burst;      /* streams that a client resets or makes us reset, at once, */
+    uint32_t ping_ms;      /* silence of a connection with streams after which a ping goes out */
+    uint32_t pong_ms;      /* silence after that which ends it */
+    uint32_t drain_ms;     /* between the two GOAWAYs of an orderly end, at most */
+    uint32_t resets_burst; /* streams that a client resets or makes us reset, at once, */
     uint32_t resets_per_second; /* and in the long run */
     uint32_t slowed_ms;         /* a client that has used up half of them is not read for so long */
     uint32_t frames_burst;      /* frames that bring nothing, likewise */

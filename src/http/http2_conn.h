@@ -50,10 +50,10 @@ typedef struct dx_http2 {
     dx_http *http;
     dx_conn *conn;
     nghttp2_session *session;
-    dx_task work;     /* at the end of a turn: streams that were woken, then what is to be sent */
-    dx_list streams;  /* of dx_http2_stream.link, in the order of their ids */
-    dx_list woken;    /* of turn_link: something is to be looked at */
-    dx_list closed;   /* of turn_link: to be told and freed */
+    dx_task work;    /* at the end of a turn: streams that were woken, then what is to be sent */
+    dx_list streams; /* of dx_http2_stream.link, in the order of their ids */
+    dx_list woken;   /* of turn_link: something is to be looked at */
+    dx_list closed;  /* of turn_link: to be told and freed */
     dx_http2_block *block; /* NULL: no head is being read */
     uint64_t in_bytes, useful_bytes;
     uint64_t heard_ms, pinged_ms; /* pinged_ms: 0: no answer is awaited */
@@ -93,14 +93,14 @@ typedef struct dx_http2_stream {
     uint32_t head_bytes;    /* kept of its request */
     int32_t id;
     uint8_t state;
-    bool is_bodyless;  /* the response: HEAD, 204, 304, or no content */
-    bool is_whole;     /* the request has come whole */
-    bool is_deferred;  /* nghttp2 does not ask for content until it is told to */
-    bool is_end_sent;  /* the response is out, with its end */
-    bool is_gone;      /* nghttp2 knows nothing of it any more */
-    bool is_starved;   /* its body waits until those before it are whole */
-    bool is_pulling;   /* inside the source's `pulled` */
-    bool is_end_due;   /* the response is over but for the rest of a message that was pulled */
+    bool is_bodyless; /* the response: HEAD, 204, 304, or no content */
+    bool is_whole;    /* the request has come whole */
+    bool is_deferred; /* nghttp2 does not ask for content until it is told to */
+    bool is_end_sent; /* the response is out, with its end */
+    bool is_gone;     /* nghttp2 knows nothing of it any more */
+    bool is_starved;  /* its body waits until those before it are whole */
+    bool is_pulling;  /* inside the source's `pulled` */
+    bool is_end_due;  /* the response is over but for the rest of a message that was pulled */
 } dx_http2_stream;
 
 /* ---- http2.c ---- */
@@ -122,7 +122,8 @@ dx_http2_shared *dx_http2_shared_new(const dx_http2_config *config);
 dx_http2_block *dx_http2_block_take(dx_http *http);
 void dx_http2_block_give(dx_http *http, dx_http2_block *block);
 /* Keeps a field, if there is room by the limits. */
-void dx_http2_block_add(dx_http2_block *block, const dx_http_limits *limits, dx_bytes name, dx_bytes value);
+void dx_http2_block_add(dx_http2_block *block, const dx_http_limits *limits, dx_bytes name,
+                        dx_bytes value);
 
 typedef enum dx_http2_verdict {
     H2_HEAD_OK,

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 enum {
-    HARD_FACTOR = 2,      /* a head beyond so many times what is allowed is an attack */
+    HARD_FACTOR = 2, /* a head beyond so many times what is allowed is an attack */
 };
 
 static dx_http2_stream *stream_of(nghttp2_session *session, int32_t id)
@@ -54,7 +54,8 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     h->last_id = frame->hd.stream_id;
     dx_http2_stream *s = dx_http2_stream_new(h, frame->hd.stream_id);
     if (s == NULL)
-        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
+        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                  NGHTTP2_REFUSED_STREAM);
     else
         nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, s);
     return 0;
@@ -66,11 +67,13 @@ static bool is_far_too_large(const dx_http2 *h)
     const dx_http_limits *limits = &h->http->config.head;
 
     return h->block->lines > (size_t)HARD_FACTOR * limits->fields_count_max ||
-           h->block->list_bytes > (size_t)HARD_FACTOR * (limits->fields_bytes_max + limits->line_bytes_max);
+           h->block->list_bytes >
+               (size_t)HARD_FACTOR * (limits->fields_bytes_max + limits->line_bytes_max);
 }
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
-                     size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags, void *context)
+                     size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags,
+                     void *context)
 {
     dx_http2 *h = context;
 
@@ -85,9 +88,9 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 }
 
 /* RFC 9113 §8.2.1: nghttp2 would only leave it out. */
-static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
-                             size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags,
-                             void *context)
+static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame,
+                             const uint8_t *name, size_t name_size, const uint8_t *value,
+                             size_t value_size, uint8_t flags, void *context)
 {
     (void)session, (void)frame, (void)name, (void)name_size, (void)value, (void)value_size;
     (void)flags, (void)context;
@@ -154,7 +157,7 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
             dx_http2_fail(h, NGHTTP2_ENHANCE_YOUR_CALM, "a head in too many frames");
         break;
     case NGHTTP2_RST_STREAM: break; /* has a price of its own */
-    case NGHTTP2_PRIORITY: /* nghttp2 does not look at these any more (RFC 9218 §2.1) */
+    case NGHTTP2_PRIORITY:          /* nghttp2 does not look at these any more (RFC 9218 §2.1) */
         if (hd->stream_id == 0)
             dx_http2_fail(h, NGHTTP2_PROTOCOL_ERROR, "PRIORITY on stream 0");
         else
@@ -199,8 +202,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     return 0;
 }
 
-static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *at, size_t size,
-                   void *context)
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *at,
+                   size_t size, void *context)
 {
     dx_http2 *h = context;
     dx_http2_stream *s = stream_of(session, id);
@@ -210,7 +213,8 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
         return 0;
     h->useful_bytes += size;
     if (s)
-        dx_http2_stream_on_data(s, (uint8_t *)(uintptr_t)at, size); /* it is our input's own memory */
+        dx_http2_stream_on_data(s, (uint8_t *)(uintptr_t)at,
+                                size); /* it is our input's own memory */
     else
         nghttp2_session_consume(session, id, size);
     return 0;
@@ -244,12 +248,14 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
     return 0;
 }
 
-static int on_fault(nghttp2_session *session, int code, const char *text, size_t size, void *context)
+static int on_fault(nghttp2_session *session, int code, const char *text, size_t size,
+                    void *context)
 {
     const dx_http2 *h = context;
 
     (void)session, (void)code;
-    dx_log_write(h->conn->net->log, DX_LOG_DEBUG, "HTTP/2 connection %d.%u: %.*s", dx_conn_fd(h->conn), h->number, (int)size, text);
+    dx_log_write(h->conn->net->log, DX_LOG_DEBUG, "HTTP/2 connection %d.%u: %.*s",
+                 dx_conn_fd(h->conn), h->number, (int)size, text);
     return 0;
 }
 

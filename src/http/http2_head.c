@@ -81,7 +81,8 @@ static dx_bytes *pseudo_of(dx_http2_block *block, dx_bytes name)
     return NULL; /* :scheme was checked */
 }
 
-void dx_http2_block_add(dx_http2_block *block, const dx_http_limits *limits, dx_bytes name, dx_bytes value)
+void dx_http2_block_add(dx_http2_block *block, const dx_http_limits *limits, dx_bytes name,
+                        dx_bytes value)
 {
     bool is_pseudo = name.size > 0 && name.at[0] == ':';
     dx_bytes *to = is_pseudo ? pseudo_of(block, name) : NULL;
@@ -179,7 +180,8 @@ static bool set_host(dx_exchange *x, dx_bytes authority)
     if (authority.at == NULL)
         return true;
     if (host)
-        return dx_http_fields_next(f, host) == NULL && dx_bytes_equal_nocase(host->value, authority);
+        return dx_http_fields_next(f, host) == NULL &&
+               dx_bytes_equal_nocase(host->value, authority);
     bool is_added = dx_http_fields_add(f, DX_BYTES("host"), authority);
     dx_assert(is_added);
     return true;
@@ -251,6 +253,7 @@ dx_http2_verdict dx_http2_head_make(const dx_http2_block *block, bool is_whole, 
         return answer(fault, dx_http_fault_of(status)->code, dx_http_fault_of(status)->text);
     note_body(head, is_whole);
     if (x->is_tunnel && !dx_bytes_equal_nocase(own.protocol, DX_BYTES("websocket")))
-        return answer(fault, 501, "Extended CONNECT is understood here for :protocol websocket only.");
+        return answer(fault, 501,
+                      "Extended CONNECT is understood here for :protocol websocket only.");
     return H2_HEAD_OK;
 }

@@ -99,7 +99,8 @@ static void submit(dx_http2_stream *s, const head *h, bool has_content)
 
     if (s->is_gone || s->h->state == H2_OVER)
         return;
-    if (nghttp2_submit_response(s->h->session, s->id, h->at, h->count, has_content ? &content : NULL) != 0)
+    if (nghttp2_submit_response(s->h->session, s->id, h->at, h->count,
+                                has_content ? &content : NULL) != 0)
         dx_conn_abort(dx_http2_stream_conn(s), DX_ERR_MEMORY, true);
     dx_http2_wake(s->h);
 }
@@ -191,7 +192,8 @@ static dx_exchange_framing stream(dx_exchange *x)
     dx_http2_stream *s = x->carrier;
 
     dx_assert(s->response_left == DX_LENGTH_UNKNOWN && !s->is_bodyless);
-    x->head = (dx_http_request_head){.method = x->head.method, .minor_version = x->head.minor_version};
+    x->head =
+        (dx_http_request_head){.method = x->head.method, .minor_version = x->head.minor_version};
     x->path = x->body = (dx_bytes){0};
     x->match = (dx_route_match){0};
     dx_arena_deinit(&x->arena);

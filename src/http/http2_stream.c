@@ -67,7 +67,8 @@ static void close_stream(dx_conn *conn, bool is_reset)
     if (!s->is_gone && h->state != H2_OVER) {
         nghttp2_session_set_stream_user_data(h->session, s->id, NULL);
         if (!s->is_whole || !s->is_end_sent)
-            nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, s->id, reset_code(s, is_reset));
+            nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, s->id,
+                                      reset_code(s, is_reset));
     }
     dx_list_remove(&s->turn_link);
     dx_list_append(&h->closed, &s->turn_link);
@@ -173,7 +174,8 @@ static void answer_too_large(dx_http2_stream *s, size_t max)
 {
     char detail[128];
 
-    snprintf(detail, sizeof detail, "The body is too large: at most %zu bytes are taken here.", max);
+    snprintf(detail, sizeof detail, "The body is too large: at most %zu bytes are taken here.",
+             max);
     dx_http2_stream_enter(s, S2_HANDLING);
     dx_exchange_problem(s->x, 413, detail);
 }
@@ -234,8 +236,9 @@ static bool make_exchange(dx_http2_stream *s)
 
 static void log_request(const dx_http2_stream *s, const dx_http2_block *block)
 {
-    dx_log_write(s->h->conn->net->log, DX_LOG_DEBUG, "HTTP/2 connection %d.%u, stream %d: %.*s%s%.*s %.*s",
-                 dx_conn_fd(s->h->conn), s->h->number, s->id, DX_FORMAT(block->method), block->protocol.at ? " " : "",
+    dx_log_write(s->h->conn->net->log, DX_LOG_DEBUG,
+                 "HTTP/2 connection %d.%u, stream %d: %.*s%s%.*s %.*s", dx_conn_fd(s->h->conn),
+                 s->h->number, s->id, DX_FORMAT(block->method), block->protocol.at ? " " : "",
                  DX_FORMAT(block->protocol), DX_FORMAT(block->path));
 }
 
@@ -461,8 +464,9 @@ static void check_window(dx_http2_stream *s)
 {
     nghttp2_session *session = s->h->session;
 
-    if (s->carried.conn.is_blocked || (nghttp2_session_get_stream_remote_window_size(session, s->id) > 0 &&
-                                       nghttp2_session_get_remote_window_size(session) > 0))
+    if (s->carried.conn.is_blocked ||
+        (nghttp2_session_get_stream_remote_window_size(session, s->id) > 0 &&
+         nghttp2_session_get_remote_window_size(session) > 0))
         return;
     if (dx_conn_carried_has_output(&s->carried))
         dx_conn_carried_block(&s->carried, config_of(s)->stalled_ms);

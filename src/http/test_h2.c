@@ -71,13 +71,22 @@ void h2_close_beside(h2 *to, h2 *c)
     world_settle(&c->s.w);
 }
 
+dx_conn *h2_server_conn(h2 *c)
+{
+    for (dx_list *l = c->s.w.net.live.next; l != &c->s.w.net.live; l = l->next)
+        if (dx_http2_is(DX_CONTAINER(l, dx_conn, link)))
+            return DX_CONTAINER(l, dx_conn, link);
+    return NULL;
+}
+
 /* ---- out ---------------------------------------------------------------------------------------- */
 
 void h2_bytes(h2 *c, const void *at, size_t size)
 {
     dx_bytes bytes = dx_bytes_at(at, size);
 
-    while (bytes.size > 0 && !c->p.is_reset) { /* reading meanwhile: the server may want to be heard */
+    while (bytes.size > 0 &&
+           !c->p.is_reset) { /* reading meanwhile: the server may want to be heard */
         size_t sent = peer_write_some(&c->p, bytes);
         dx_bytes_skip(&bytes, sent);
         dx_loop_step(c->s.w.loop, sent > 0 ? 0 : 1);
@@ -87,9 +96,15 @@ void h2_bytes(h2 *c, const void *at, size_t size)
 
 static void put_head(uint8_t *to, size_t length, uint8_t type, uint8_t flags, int32_t id)
 {
-    const uint8_t bytes[FRAME_HEAD_BYTES] = {
-        (uint8_t)(length >> 16), (uint8_t)(length >> 8), (uint8_t)length, type, flags,
-        (uint8_t)((uint32_t)id >> 24), (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id};
+    const uint8_t bytes[FRAME_HEAD_BYTES] = {(uint8_t)(length >> 16),
+                                             (uint8_t)(length >> 8),
+                                             (uint8_t)length,
+                                             type,
+                                             flags,
+                                             (uint8_t)((uint32_t)id >> 24),
+                                             (uint8_t)(id >> 16),
+                                             (uint8_t)(id >> 8),
+                                             (uint8_t)id};
     memcpy(to, bytes, sizeof bytes);
 }
 
@@ -166,8 +181,8 @@ void h2_headers(h2 *c, int32_t id, uint8_t flags, ...)
 
 void h2_request(h2 *c, int32_t id, uint8_t flags, const char *method, const char *path)
 {
-    h2_headers(c, id, flags, ":method", method, ":scheme", "http", ":path", path, ":authority", "localhost",
-               NULL);
+    h2_headers(c, id, flags, ":method", method, ":scheme", "http", ":path", path, ":authority",
+               "localhost", NULL);
 }
 
 void h2_get(h2 *c, int32_t id, const char *path)
@@ -182,8 +197,8 @@ void h2_data(h2 *c, int32_t id, uint8_t flags, const char *text)
 
 static void put_32(uint8_t *to, uint32_t number)
 {
-    const uint8_t bytes[4] = {(uint8_t)(number >> 24), (uint8_t)(number >> 16), (uint8_t)(number >> 8),
-                              (uint8_t)number};
+    const uint8_t bytes[4] = {(uint8_t)(number >> 24), (uint8_t)(number >> 16),
+                              (uint8_t)(number >> 8), (uint8_t)number};
     memcpy(to, bytes, sizeof bytes);
 }
 
@@ -220,8 +235,8 @@ void h2_ping(h2 *c)
 
 h2_stream *h2_of(h2 *c, int32_t id)
 {
-    dx_assert(id > 0 && id / 2 < H2_STREAMS_MAX);
-    return &c->streams[id / 2];
+    int32_t index = id / 2; /* of attacks nobody looks at the last ones */
+    return &c->streams[index < H2_STREAMS_MAX ? index : H2_STREAMS_MAX - 1];
 }
 
 static uint32_t take_32(const uint8_t *at)
@@ -234,10 +249,12 @@ static void note_field(h2_stream *s, const nghttp2_nv *field)
     bool is_status = field->namelen == 7 && memcmp(field->name, ":status", 7) == 0;
 
     if (is_status)
-        s->status = (field->value[0] - '0') * 100 + (field->value[1] - '0') * 10 + (field->value[2] - '0');
+        s->status =
+            (field->value[0] - '0') * 100 + (field->value[1] - '0') * 10 + (field->value[2] - '0');
     size_t room = sizeof s->head - s->head_size;
-    int size = snprintf(s->head + s->head_size, room, "%.*s: %.*s\n", (int)field->namelen,
-                        (const char *)field->name, (int)field->valuelen, (const char *)field->value);
+    int size =
+        snprintf(s->head + s->head_size, room, "%.*s: %.*s\n", (int)field->namelen,
+                 (const char *)field->name, (int)field->valuelen, (const char *)field->value);
     if ((size_t)size < room)
         s->head_size += (size_t)size;
 }
@@ -358,7 +375,8 @@ const char *h2_field(h2 *c, int32_t id, const char *name)
     value[0] = '\0';
     while (dx_bytes_split(&rest, '\n', &line))
         if (line.size > size + 1 && memcmp(line.at, name, size) == 0 && line.at[size] == ':')
-            snprintf(value, sizeof value, "%.*s", (int)(line.size - size - 2), (const char *)line.at + size + 2);
+            snprintf(value, sizeof value, "%.*s", (int)(line.size - size - 2),
+                     (const char *)line.at + size + 2);
     return value;
 }
 
@@ -367,7 +385,8 @@ bool h2_is_alive(h2 *c)
     memset(c->pong, 0, sizeof c->pong);
     h2_ping(c);
     UNTIL(c, memcmp(c->pong, "duplex?!", 8) == 0);
-    return memcmp(c->pong, "duplex?!", 8) == 0 && !c->is_broken && !h2_is_over(c) && c->goaways == 0;
+    return memcmp(c->pong, "duplex?!", 8) == 0 && !c->is_broken && !h2_is_over(c) &&
+           c->goaways == 0;
 }
 
 /* ---- cases ------------------------------------------------------------------------------------------ */
@@ -399,7 +418,10 @@ static const char *complain_of_answer(h2 *c, h2_stream *s, int status)
 
     UNTIL(c, s->is_ended || s->is_reset || h2_is_over(c));
     snprintf(text, sizeof text, "the stream is %s, its status is %d, GOAWAYs: %d",
-             s->is_ended ? "ended" : s->is_reset ? "reset" : "open", s->status, c->goaways);
+             s->is_ended   ? "ended"
+             : s->is_reset ? "reset"
+                           : "open",
+             s->status, c->goaways);
     return s->is_ended && s->status == status ? NULL : text;
 }
 

@@ -12,25 +12,30 @@
 enum { H2_STREAMS_MAX = 512, H2_GOAWAYS_MAX = 4 };
 
 /* Flags, in short. */
-enum { ES = NGHTTP2_FLAG_END_STREAM, EH = NGHTTP2_FLAG_END_HEADERS, PADDED = NGHTTP2_FLAG_PADDED,
-       PRIO = NGHTTP2_FLAG_PRIORITY, ACK = NGHTTP2_FLAG_ACK };
+enum {
+    ES = NGHTTP2_FLAG_END_STREAM,
+    EH = NGHTTP2_FLAG_END_HEADERS,
+    PADDED = NGHTTP2_FLAG_PADDED,
+    PRIO = NGHTTP2_FLAG_PRIORITY,
+    ACK = NGHTTP2_FLAG_ACK
+};
 
 typedef struct h2_stream {
-    int status;           /* of the last head; 0: none came */
-    int infos;            /* heads with a status below 200 */
-    char head[2048];      /* "name: value\n", of the last head */
+    int status;      /* of the last head; 0: none came */
+    int infos;       /* heads with a status below 200 */
+    char head[2048]; /* "name: value\n", of the last head */
     size_t head_size;
     dx_buffer body;
     int data_frames;
     bool is_ended, is_reset;
     uint32_t reset_code;
-    uint64_t window;      /* given to us by WINDOW_UPDATE */
+    uint64_t window; /* given to us by WINDOW_UPDATE */
 } h2_stream;
 
 typedef struct h2 {
     site s;
     peer p;
-    size_t parsed; /* of p.in */
+    size_t parsed;   /* of p.in */
     dx_buffer block; /* of a head that goes on */
     nghttp2_hd_inflater *inflater;
     h2_stream streams[H2_STREAMS_MAX]; /* by id / 2 */
@@ -53,13 +58,17 @@ void h2_close(h2 *c);
 void h2_open_beside(h2 *to, h2 *c);
 void h2_close_beside(h2 *to, h2 *c);
 
+/* The server's side of the first connection; NULL if there is none (any more). */
+dx_conn *h2_server_conn(h2 *c);
+
 /* ---- out; the loop turns meanwhile ---- */
 
 void h2_bytes(h2 *c, const void *at, size_t size);
 /* A frame's head, with whatever length. */
 void h2_frame_head(h2 *c, size_t length, uint8_t type, uint8_t flags, int32_t id);
 void h2_frame(h2 *c, uint8_t type, uint8_t flags, int32_t id, const void *payload, size_t size);
-#define H2_FRAME(c, type, flags, id, text) h2_frame((c), (type), (flags), (id), (text), sizeof(text) - 1)
+#define H2_FRAME(c, type, flags, id, text)                                                         \
+    h2_frame((c), (type), (flags), (id), (text), sizeof(text) - 1)
 
 /* A head in HPACK's plainest form: "name", "value", ... NULL. Gives its size. */
 size_t h2_block(uint8_t *to, size_t max, ...);
@@ -127,7 +136,7 @@ const char *h2_complaint(h2 *c, h2_want want);
 
 /* H2_CASE("§5.1 …", GOAWAY(C(PROTOCOL_ERROR))) { … what `c` sends … } */
 #define H2_CASE(sentence, wanted)                                                                  \
-    static void TAP_JOIN(h2_case_, __LINE__)(h2 *c);                                               \
+    static void TAP_JOIN(h2_case_, __LINE__)(h2 * c);                                              \
     LOOP_TEST(sentence)                                                                            \
     {                                                                                              \
         static h2 c;                                                                               \
@@ -137,6 +146,6 @@ const char *h2_complaint(h2 *c, h2_want want);
         h2_expect(&c, (wanted));                                                                   \
         h2_close(&c);                                                                              \
     }                                                                                              \
-    static void TAP_JOIN(h2_case_, __LINE__)(h2 *c)
+    static void TAP_JOIN(h2_case_, __LINE__)(h2 * c)
 
 #endif

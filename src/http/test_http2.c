@@ -73,8 +73,8 @@ LOOP_TEST("with streams_max 0 the preface is a request that is refused, in HTTP/
 LOOP_TEST("each byte of a connection alone: the same answers")
 {
     uint8_t block[256];
-    size_t size = h2_block(block, sizeof block, ":method", "POST", ":scheme", "http", ":path", "/echo",
-                           ":authority", "localhost", NULL);
+    size_t size = h2_block(block, sizeof block, ":method", "POST", ":scheme", "http", ":path",
+                           "/echo", ":authority", "localhost", NULL);
     const uint8_t heads[2][9] = {{0, 0, (uint8_t)size, NGHTTP2_HEADERS, EH, 0, 0, 0, 1},
                                  {0, 0, 3, NGHTTP2_DATA, ES, 0, 0, 0, 1}};
 
@@ -105,8 +105,10 @@ LOOP_TEST("§5.1.2 many requests at once are answered side by side, the late one
 
 LOOP_TEST("§8.1 HEAD, 204 and 304 have no content, and the end is on the head")
 {
-    static const struct { const char *method, *path; int status; } rows[] = {
-        {"HEAD", "/hello", 200}, {"GET", "/204", 204}, {"GET", "/304", 304}};
+    static const struct {
+        const char *method, *path;
+        int status;
+    } rows[] = {{"HEAD", "/hello", 200}, {"GET", "/204", 204}, {"GET", "/304", 304}};
 
     begin(NULL);
     for (int i = 0; i < 3; i++) {
@@ -165,9 +167,9 @@ static const char *seen_field(const char *name)
 LOOP_TEST("§8.2.3 §8.3.1 cookies come as one, :authority as Host, names in any case")
 {
     begin(NULL);
-    h2_headers(&c, 1, ES | EH, ":method", "GET", ":scheme", "http", ":path", "/later?q=1", ":authority",
-               "example.org", "cookie", "a=1", "x-one", "1", "cookie", "b=2", "cookie", "c=3", "x-two", "2",
-               "accept", "text/html", NULL);
+    h2_headers(&c, 1, ES | EH, ":method", "GET", ":scheme", "http", ":path", "/later?q=1",
+               ":authority", "example.org", "cookie", "a=1", "x-one", "1", "cookie", "b=2",
+               "cookie", "c=3", "x-two", "2", "accept", "text/html", NULL);
     H2_UNTIL(&c, c.s.later_count == 1);
     seen = c.s.later[0];
     CHECK(strcmp(seen_field("Cookie"), "a=1; b=2; c=3") == 0);
@@ -202,21 +204,22 @@ LOOP_TEST("§8.1 a body in several frames, with padding and trailers, comes whol
 LOOP_TEST("RFC 9110 §10.1.1 100 is sent to who expects it, before the body")
 {
     begin(NULL);
-    h2_headers(&c, 1, EH, ":method", "POST", ":scheme", "http", ":path", "/echo", ":authority", "a", "expect",
-               "100-continue", NULL);
+    h2_headers(&c, 1, EH, ":method", "POST", ":scheme", "http", ":path", "/echo", ":authority", "a",
+               "expect", "100-continue", NULL);
     H2_UNTIL(&c, h2_of(&c, 1)->infos == 1);
     CHECK_INT(h2_of(&c, 1)->status, 100);
     h2_data(&c, 1, ES, "body");
     H2_UNTIL(&c, h2_of(&c, 1)->is_ended);
     CHECK_INT(h2_of(&c, 1)->status, 200);
-    h2_headers(&c, 3, EH, ":method", "POST", ":scheme", "http", ":path", "/echo", ":authority", "a", "expect",
-               "200-maybe", NULL);
+    h2_headers(&c, 3, EH, ":method", "POST", ":scheme", "http", ":path", "/echo", ":authority", "a",
+               "expect", "200-maybe", NULL);
     H2_UNTIL(&c, h2_of(&c, 3)->is_ended);
     CHECK_INT(h2_of(&c, 3)->status, 417);
     h2_close(&c);
 }
 
-LOOP_TEST("413 for a body beyond the route's measure, announced or not; §8.1 then RST_STREAM(NO_ERROR)")
+LOOP_TEST(
+    "413 for a body beyond the route's measure, announced or not; §8.1 then RST_STREAM(NO_ERROR)")
 {
     static const char text[1001] = {[0 ... 999] = 'x'};
 
@@ -259,7 +262,8 @@ LOOP_TEST("§6.9 windows are given back: of bodies, of padding, of what nobody w
     h2_close(&c);
 }
 
-LOOP_TEST("bodies above the measure of a connection: one goes on after the other, and all come whole")
+LOOP_TEST(
+    "bodies above the measure of a connection: one goes on after the other, and all come whole")
 {
     enum { COUNT = 8, PIECES = 60, PIECE = 15 };
     dx_http_config config = DX_HTTP_CONFIG_DEFAULT;
@@ -390,7 +394,8 @@ LOOP_TEST("a client that goes away in the middle: handlers are told, nothing is 
     h2_close(&c);
 }
 
-LOOP_TEST("a client that closes its half is still answered what it asked for, then the connection ends")
+LOOP_TEST(
+    "a client that closes its half is still answered what it asked for, then the connection ends")
 {
     begin(NULL);
     h2_get(&c, 1, "/later");
@@ -405,20 +410,12 @@ LOOP_TEST("a client that closes its half is still answered what it asked for, th
     h2_close(&c);
 }
 
-static dx_conn *conn_of(h2 *from)
-{
-    for (dx_list *l = from->s.w.net.live.next; l != &from->s.w.net.live; l = l->next)
-        if (dx_http2_is(DX_CONTAINER(l, dx_conn, link)))
-            return DX_CONTAINER(l, dx_conn, link);
-    return NULL;
-}
-
 LOOP_TEST("§6.8 draining: two GOAWAYs, what was asked between them is answered, then the end")
 {
     begin(NULL);
     h2_get(&c, 1, "/later");
     H2_UNTIL(&c, c.s.later_count == 1);
-    dx_http_drain(conn_of(&c));
+    dx_http_drain(h2_server_conn(&c));
     H2_UNTIL(&c, c.goaways == 1 && c.pings == 1);
     CHECK_INT(c.goaway_codes[0], NGHTTP2_NO_ERROR);
     CHECK_INT(c.goaway_last[0], INT32_MAX);
@@ -441,7 +438,7 @@ LOOP_TEST("§6.8 draining does not wait for a client that does not answer the pi
 
     config.http2.drain_ms = 50;
     begin(&config);
-    dx_http_drain(conn_of(&c));
+    dx_http_drain(h2_server_conn(&c));
     H2_UNTIL(&c, h2_is_over(&c));
     CHECK_INT(c.goaways, 2);
     CHECK(!c.p.is_reset);
@@ -491,150 +488,5 @@ LOOP_TEST("a silent client with streams is pinged; who does not answer is gone, 
     CHECK_INT(c.s.gone, 0);
     H2_UNTIL(&c, h2_is_over(&c));
     CHECK_INT(c.s.gone, 1);
-    h2_close(&c);
-}
-
-/* ---- tunnels (RFC 8441) ------------------------------------------------------------------------------------ */
-
-static void open_tunnel(int32_t id, const char *path)
-{
-    h2_headers(&c, id, EH, ":method", "CONNECT", ":protocol", "websocket", ":scheme", "http", ":path", path,
-               ":authority", "localhost", "sec-websocket-version", "13", NULL);
-}
-
-LOOP_TEST("RFC 8441 §5 an extended CONNECT opens a tunnel: bytes both ways, END_STREAM is FIN")
-{
-    begin(NULL);
-    open_tunnel(1, "/ws");
-    H2_UNTIL(&c, h2_of(&c, 1)->status == 200);
-    CHECK(strcmp(h2_field(&c, 1, "upgrade"), "") == 0);
-    CHECK(strcmp(h2_field(&c, 1, "connection"), "") == 0);
-    h2_data(&c, 1, 0, "from the client");
-    H2_UNTIL(&c, c.s.upgraded.in.size == 15);
-    dx_conn_write(c.s.upgraded.conn, DX_BYTES("from the server"));
-    H2_UNTIL(&c, is_body(1, "from the server"));
-    h2_data(&c, 1, ES, "!");
-    H2_UNTIL(&c, h2_of(&c, 1)->is_ended && c.s.upgraded.counts[PROBE_CLOSED] == 1);
-    CHECK_INT(c.s.upgraded.counts[PROBE_END], 1);
-    CHECK_INT(c.s.upgraded.in.size, 16);
-    CHECK(!h2_of(&c, 1)->is_reset);
-    h2_check_alive(&c);
-    h2_close(&c);
-}
-
-LOOP_TEST("RFC 8441 §5 bytes that come before the 200 are the new protocol's")
-{
-    begin(NULL);
-    open_tunnel(1, "/ws");
-    h2_data(&c, 1, 0, "early");
-    H2_UNTIL(&c, c.s.upgraded.in.size == 5);
-    CHECK(memcmp(c.s.upgraded.in.at, "early", 5) == 0);
-    dx_conn_finish(c.s.upgraded.conn);
-    H2_UNTIL(&c, h2_of(&c, 1)->is_ended);
-    h2_data(&c, 1, ES, "");
-    H2_UNTIL(&c, c.s.upgraded.counts[PROBE_CLOSED] == 1);
-    h2_check_alive(&c);
-    CHECK(!h2_of(&c, 1)->is_reset);
-    h2_close(&c);
-}
-
-LOOP_TEST("RFC 8441 §5 RST_STREAM is a reset, both ways")
-{
-    begin(NULL);
-    open_tunnel(1, "/ws");
-    H2_UNTIL(&c, h2_of(&c, 1)->status == 200);
-    h2_reset(&c, 1, NGHTTP2_CANCEL);
-    H2_UNTIL(&c, c.s.upgraded.counts[PROBE_CLOSED] == 1);
-    CHECK(c.s.upgraded.why == DX_ERR_RESET);
-    open_tunnel(3, "/ws");
-    H2_UNTIL(&c, h2_of(&c, 3)->status == 200);
-    dx_conn_abort(c.s.upgraded.conn, DX_ERR_CLOSED, true);
-    H2_UNTIL(&c, h2_of(&c, 3)->is_reset);
-    CHECK_INT(h2_of(&c, 3)->reset_code, NGHTTP2_CANCEL);
-    h2_check_alive(&c);
-    h2_close(&c);
-}
-
-LOOP_TEST("RFC 8441 §4 a tunnel where there is no WebSocket, of another protocol, or of old is refused")
-{
-    begin(NULL);
-    open_tunnel(1, "/hello");
-    open_tunnel(3, "/nothing");
-    h2_headers(&c, 5, EH, ":method", "CONNECT", ":protocol", "connect-udp", ":scheme", "http", ":path", "/ws",
-               ":authority", "a", NULL);
-    h2_headers(&c, 7, EH, ":method", "CONNECT", ":authority", "example.org:80", NULL);
-    for (int32_t id = 1; id <= 7; id += 2)
-        H2_UNTIL(&c, h2_of(&c, id)->is_ended);
-    CHECK_INT(h2_of(&c, 1)->status, 405);
-    CHECK_INT(h2_of(&c, 3)->status, 404);
-    CHECK_INT(h2_of(&c, 5)->status, 501);
-    CHECK_INT(h2_of(&c, 7)->status, 501);
-    CHECK_INT(c.s.handled, 0);
-    h2_close(&c);
-}
-
-LOOP_TEST("a paused tunnel's window stays shut, and opens when it is read on")
-{
-    static uint8_t block[16384];
-
-    begin(NULL);
-    open_tunnel(1, "/ws");
-    H2_UNTIL(&c, h2_of(&c, 1)->status == 200);
-    dx_conn_pause(c.s.upgraded.conn);
-    for (int i = 0; i < 4; i++)
-        h2_frame(&c, NGHTTP2_DATA, 0, 1, block, sizeof block);
-    h2_check_alive(&c);
-    CHECK_INT(h2_of(&c, 1)->window, 0);
-    CHECK_INT(c.s.upgraded.in.size, 0);
-    dx_conn_resume(c.s.upgraded.conn);
-    H2_UNTIL(&c, c.s.upgraded.in.size == 4 * sizeof block);
-    H2_UNTIL(&c, h2_of(&c, 1)->window >= 2 * sizeof block);
-    h2_reset(&c, 1, NGHTTP2_CANCEL);
-    H2_UNTIL(&c, c.s.upgraded.counts[PROBE_CLOSED] == 1);
-    h2_close(&c);
-}
-
-LOOP_TEST("pulled messages leave in order as the window allows; a stalled tunnel holds up no other")
-{
-    enum { MESSAGE = 1000, COUNT = 200 };
-    static uint8_t feed[MESSAGE * COUNT];
-
-    for (size_t i = 0; i < sizeof feed; i++)
-        feed[i] = (uint8_t)(i * 31 + i / 251);
-    begin(NULL);
-    open_tunnel(1, "/ws");
-    H2_UNTIL(&c, h2_of(&c, 1)->status == 200);
-    c.s.upgraded.feed = feed;
-    c.s.upgraded.feed_size = sizeof feed;
-    c.s.upgraded.message_bytes = MESSAGE;
-    dx_conn_wake(c.s.upgraded.conn);
-    h2_window(&c, 0, 1000000);
-    H2_UNTIL(&c, h2_of(&c, 1)->body.size == 65535);
-    CHECK(c.s.upgraded.feed_at == 65535);
-    dx_conn_write(c.s.upgraded.conn, DX_BYTES("between"));
-    h2_get(&c, 3, "/hello");
-    H2_UNTIL(&c, h2_of(&c, 3)->is_ended);
-    h2_window(&c, 1, 200000);
-    H2_UNTIL(&c, h2_of(&c, 1)->body.size == sizeof feed + 7);
-    dx_buffer *body = &h2_of(&c, 1)->body;
-    size_t at = 66000; /* what was queued goes between two messages */
-    while (at < sizeof feed && memcmp(body->at + at, "between", 7) != 0)
-        at += MESSAGE;
-    CHECK_MEM(body->at, at, feed, at);
-    CHECK_MEM(body->at + at, 7, "between", 7);
-    CHECK_MEM(body->at + at + 7, sizeof feed - at, feed + at, sizeof feed - at);
-    h2_reset(&c, 1, NGHTTP2_CANCEL);
-    H2_UNTIL(&c, c.s.upgraded.counts[PROBE_CLOSED] == 1);
-    h2_close(&c);
-}
-
-LOOP_TEST("draining: no new tunnel is opened, 503")
-{
-    begin(NULL);
-    dx_http_drain(conn_of(&c));
-    H2_UNTIL(&c, c.goaways == 1);
-    open_tunnel(1, "/ws");
-    H2_UNTIL(&c, h2_of(&c, 1)->is_ended);
-    CHECK_INT(h2_of(&c, 1)->status, 503);
     h2_close(&c);
 }

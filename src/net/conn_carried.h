@@ -26,8 +26,9 @@ typedef struct dx_conn_carried {
 } dx_conn_carried;
 
 /* Makes an open connection of zeroed memory. False: there are as many connections as the limits allow. */
-DX_MUST_USE bool dx_conn_carried_init(dx_conn_carried *c, dx_conn *under, const dx_conn_carrier *carrier,
-                                      const dx_conn_ops *ops, void *protocol);
+DX_MUST_USE bool dx_conn_carried_init(dx_conn_carried *c, dx_conn *under,
+                                      const dx_conn_carrier *carrier, const dx_conn_ops *ops,
+                                      void *protocol);
 
 /* The last call: tells on_closed and lets go of all that it holds. After `close`. */
 void dx_conn_carried_over(dx_conn_carried *c);
