@@ -35,6 +35,8 @@ typedef struct dx_server_options {
     bool is_deflate_off;        /* no permessage-deflate */
     uint32_t ping_ms;           /* silence of a WebSocket after which it is asked for a sign of life; 0: 25 s */
     uint32_t idle_ms;           /* an HTTP connection stays open between requests; 0: 75 s */
+    uint32_t http2_streams_max; /* requests and WebSockets at once on an HTTP/2 connection; 0: 100 */
+    bool is_http2_off;          /* HTTP/1.1 only */
     uint32_t wait_ms;           /* a long-poll on a stream that says nothing else; 0: 20 s */
     /* A request's header field that names who is asking: believed if the peer is in trusted_from, such as
      * a proxy that has checked it and sets or removes the field in every request. NULL: nobody is known. */

@@ -190,6 +190,8 @@ static dx_server *server_new(const dx_settings *s)
             .is_deflate_off = !s->deflate,
             .ping_ms = (uint32_t)s->ping_ms,
             .idle_ms = (uint32_t)s->idle_ms,
+            .http2_streams_max = (uint32_t)s->http2_streams,
+            .is_http2_off = s->http2_streams == 0,
             .wait_ms = (uint32_t)s->wait_ms,
             .subject_header = s->subject_header,
             .trusted_from = trusted_from,

@@ -11,7 +11,7 @@
 
 #include <duplex/duplex.h>
 
-enum { DX_SETTINGS_COUNT = 25, DX_NAMESPACE_COUNT = 14, DX_NAMESPACES_MAX = 64 };
+enum { DX_SETTINGS_COUNT = 26, DX_NAMESPACE_COUNT = 14, DX_NAMESPACES_MAX = 64 };
 
 /* The policy of the streams below a prefix. Zero where `dx_namespace_settle` decides. */
 typedef struct dx_namespace_settings {
@@ -27,7 +27,7 @@ typedef struct dx_settings {
     uint64_t given; /* on the command line: bit n is option n */
     dx_cli_texts listen, origins, trusted_from, tls_cert, tls_key, redirect;
     uint64_t workers; /* 0: one per core */
-    uint64_t message_max, ping_ms, idle_ms, wait_ms, drain_ms;
+    uint64_t message_max, ping_ms, idle_ms, wait_ms, drain_ms, http2_streams;
     const char *loop, *log_level, *data, *web, *subject_header, *tls;
     const char *tls_client_ca, *tls_client, *tls_client_name;
     bool deflate, memory, demo;

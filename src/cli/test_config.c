@@ -88,6 +88,7 @@ static const char whole[] = "# everything\n"
                             "deflate: no\n"
                             "ping: 30s\n"
                             "idle: 2m\n"
+                            "http2_streams: 1000\n"
                             "drain: 0s\n"
                             "web: /srv/www\n"
                             "origins:\n"
@@ -123,6 +124,7 @@ TEST("everything that a file can say")
     CHECK(!s->deflate);
     CHECK_INT(s->ping_ms, 30000);
     CHECK_INT(s->idle_ms, 120000);
+    CHECK_INT(s->http2_streams, 1000);
     CHECK_INT(s->drain_ms, 0);
     CHECK(strcmp(s->web, "/srv/www") == 0);
     CHECK_INT(s->origins.count, 2);
@@ -132,7 +134,7 @@ TEST("everything that a file can say")
     CHECK_INT(s->namespaces_count, 2);
     const dx_namespace_settings *chat = &s->namespaces[0], *mail = &s->namespaces[1];
     CHECK(strcmp(chat->prefix, "/chat/") == 0 && strcmp(chat->type, "application/json") == 0);
-    CHECK_INT(chat->line, 19);
+    CHECK_INT(chat->line, 20);
     dx_stream_options o = dx_namespace_stream_options(chat);
     CHECK_INT(o.kept_count_max, 50);
     CHECK_INT(o.kept_bytes_max, 1048576);
@@ -183,8 +185,8 @@ TEST("a file that says nothing leaves the defaults, which have the shipped names
 }
 
 #define KEYS                                                                                         \
-    "listen, workers, loop, log_level, message_max, deflate, ping, idle, wait, drain, data, memory, web, " \
-    "demo, origins, access, tls_cert, tls_key, tls, tls_client_ca, tls_client, tls_client_name, " \
+    "listen, workers, loop, log_level, message_max, deflate, ping, idle, http2_streams, wait, drain, data, memory, " \
+    "web, demo, origins, access, tls_cert, tls_key, tls, tls_client_ca, tls_client, tls_client_name, " \
     "redirect, namespaces"
 
 TEST("what is wrong is told with its place, and with what is allowed")
@@ -380,8 +382,8 @@ TEST("flags go before the environment, that before the file, that before default
     CHECK(strcmp(c.settings.subject_header, "X-Env") == 0);
     CHECK_INT(c.sources[2].from, DX_FROM_FLAG);
     CHECK_INT(c.sources[3].from, DX_FROM_ENVIRONMENT);
-    CHECK_INT(c.sources[10].from, DX_FROM_FILE);
-    CHECK_INT(c.sources[10].line, 3);
+    CHECK_INT(c.sources[11].from, DX_FROM_FILE);
+    CHECK_INT(c.sources[11].line, 3);
     CHECK_INT(c.sources[5].from, DX_FROM_DEFAULT);
     dx_config_deinit(&c);
 }

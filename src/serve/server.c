@@ -55,6 +55,10 @@ dx_server *dx_server_new(const dx_server_options *options)
     if (s->options.ping_ms)
         s->ws_config.ping_ms = s->options.ping_ms;
     s->http_config = DX_HTTP_CONFIG_DEFAULT;
+    if (s->options.is_http2_off)
+        s->http_config.http2.streams_max = 0;
+    else if (s->options.http2_streams_max)
+        s->http_config.http2.streams_max = s->options.http2_streams_max;
     if (s->options.idle_ms)
         s->http_config.idle_ms = s->options.idle_ms;
     s->ws_config.is_deflate = !s->options.is_deflate_off;
