@@ -6,12 +6,13 @@
 // SPDX-License-Identifier: MIT
 import assert from 'node:assert/strict';
 import http from 'node:http';
+import https from 'node:https';
 import test from 'node:test';
 import WebSocket from 'ws';
 
-import { Inbox, patience_ms, request, serve, within } from './helper.mjs';
+import { certificate, served } from './certificates.mjs';
+import { believe, ca, Inbox, patience_ms, request, serve, within } from './helper.mjs';
 
-const messages = 10_000;
 const perDoor = 100; // then the reader changes
 const ahead = 400; // how far the publisher runs in front of the reader
 const seeds = Number(process.env.DOORS_SEEDS ?? 2);
@@ -32,7 +33,7 @@ class Publisher {
   #socket;
 
   constructor(url) {
-    this.#socket = new WebSocket(`${url}?read=0`, ['duplex.v1']);
+    this.#socket = new WebSocket(`${url}?read=0`, ['duplex.v1'], { ca });
     this.acks = new Inbox();
     this.#socket.on('message', (data) => {
       const control = JSON.parse(data.toString());
@@ -100,6 +101,8 @@ class Reader {
   }
 }
 
+const get = (url, options, take) => (url.startsWith('https:') ? https : http).get(url, { agent: false, ca, ...options }, take);
+
 async function byGet(url, reader) {
   const { status, headers, body } = await request(`${url}?offset=${reader.cursor}`);
   assert.equal(status, 200, body.toString());
@@ -111,7 +114,7 @@ async function byGet(url, reader) {
 // is not whole.
 function byGetCut(url, reader) {
   return new Promise((resolve, reject) => {
-    const outgoing = http.get(`${url}?offset=${reader.cursor}`, { agent: false }, (response) => {
+    const outgoing = get(`${url}?offset=${reader.cursor}`, {}, (response) => {
       response.once('data', () => (response.destroy(), resolve()));
       response.once('end', resolve);
     });
@@ -130,7 +133,7 @@ async function byLongPoll(url, reader) {
 function bySse(url, reader) {
   return new Promise((resolve, reject) => {
     const headers = { Accept: 'text/event-stream', 'Last-Event-ID': reader.cursor };
-    const outgoing = http.get(url, { headers, agent: false }, (response) => {
+    const outgoing = get(url, { headers }, (response) => {
       let rest = '';
       if (response.statusCode !== 200) return reject(new Error(`SSE: ${response.statusCode}`));
       response.setEncoding('utf8');
@@ -160,7 +163,7 @@ function bySse(url, reader) {
 
 function byWebSocket(url, reader, protocols, read) {
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(`${url}?offset=${reader.cursor}&write=0`, protocols);
+    const socket = new WebSocket(`${url}?offset=${reader.cursor}&write=0`, protocols, { ca });
     let isDone = false;
     socket.on('message', (data) => {
       if (isDone) return;
@@ -196,30 +199,40 @@ const doors = [
   ({ ws }, reader) => byWebSocket(ws, reader, ['duplex.v1'], readV1),
 ];
 
+async function readThroughAll(server, seed, messages) {
+  const stream = { url: `${server.url}/v1/stream/doors-${seed}`, ws: `${server.ws}/v1/stream/doors-${seed}` };
+  const created = await request(stream.url, { method: 'PUT', headers: { 'Content-Type': 'application/json' } });
+  assert.equal(created.status, 201);
+  const publisher = new Publisher(stream.ws);
+  const reader = new Reader(publisher, random(seed));
+  await within(publisher.open, 'the publisher');
+  let publishing = Promise.resolve();
+  for (let turn = 0; reader.seen < messages; turn++) {
+    assert.ok(turn < 2000, `no end in sight: ${reader.seen}`);
+    await publishing; // what was published while the last door was read
+    const last = Math.min(messages, reader.seen + ahead);
+    publishing = publisher.publishUpTo(last);
+    if (reader.seen + perDoor > last - perDoor) await publishing; // at the end a door must not wait for more
+    reader.enter();
+    reader.left = Math.min(reader.left, messages - reader.seen);
+    await within(doors[turn % doors.length](stream, reader), `door ${turn % doors.length}`, patience_ms * 2);
+    await publishing;
+    reader.checkCursors();
+  }
+  assert.equal(reader.seen, messages);
+  assert.ok(reader.cuts > messages / 1000, `only ${reader.cuts} cuts`);
+  publisher.close();
+  await server.stop();
+}
+
 for (let seed = 1; seed <= seeds; seed++)
-  test(`10,000 messages through all doors in turn, connections cut: each once, in order (seed ${seed})`, async () => {
-    const server = await serve('--workers', String(1 + (seed % 2)));
-    const stream = { url: `${server.url}/v1/stream/doors-${seed}`, ws: `${server.ws}/v1/stream/doors-${seed}` };
-    const created = await request(stream.url, { method: 'PUT', headers: { 'Content-Type': 'application/json' } });
-    assert.equal(created.status, 201);
-    const publisher = new Publisher(stream.ws);
-    const reader = new Reader(publisher, random(seed));
-    await within(publisher.open, 'the publisher');
-    let publishing = Promise.resolve();
-    for (let turn = 0; reader.seen < messages; turn++) {
-      assert.ok(turn < 2000, `no end in sight: ${reader.seen}`);
-      await publishing; // what was published while the last door was read
-      const last = Math.min(messages, reader.seen + ahead);
-      publishing = publisher.publishUpTo(last);
-      if (reader.seen + perDoor > last - perDoor) await publishing; // at the end a door must not wait for more
-      reader.enter();
-      reader.left = Math.min(reader.left, messages - reader.seen);
-      await within(doors[turn % doors.length](stream, reader), `door ${turn % doors.length}`, patience_ms * 2);
-      await publishing;
-      reader.checkCursors();
-    }
-    assert.equal(reader.seen, messages);
-    assert.ok(reader.cuts > 10, `only ${reader.cuts} cuts`);
-    publisher.close();
-    await server.stop();
-  });
+  test(`10,000 messages through all doors in turn, connections cut: each once, in order (seed ${seed})`, async () =>
+    readThroughAll(await serve('--workers', String(1 + (seed % 2))), seed, 10_000));
+
+test('the same in short over https and wss', async () => {
+  const pair = await certificate('doors', { cn: 'localhost', names: 'IP:127.0.0.1' });
+  believe(pair.cert);
+  const server = await serve('--workers', '2', ...served(pair));
+  assert.match(server.url, /^https:/);
+  await readThroughAll(server, 3, 2_000);
+});
