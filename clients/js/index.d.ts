@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'stopped' // Stream.close() was called
 
 export class DuplexError extends Error {
+  constructor(code: ErrorCode, more?: Partial<DuplexError>)
   readonly name: 'DuplexError'
   readonly code: ErrorCode
   /** Of HTTP; 0 if there was none. */

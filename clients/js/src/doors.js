@@ -1,6 +1,6 @@
 // The doors that are there where no WebSocket gets through: server-sent events, long-poll.
 // SPDX-License-Identifier: MIT
-import { DuplexError, blocked, call, decode, isJson, offline } from './values.js'
+import { DuplexError, blocked, decode, isJson, offline } from './values.js'
 
 // Ends a lap in which nothing is heard for so long.
 const guard = (lap, ms, error) => {
@@ -49,7 +49,7 @@ export async function byPoll(line, lap) {
     guard(lap, line._options.silence_ms * 2, offline('silence'))
     const answer = await http._fetch(
       { offset, live: 'long-poll', cursor, limit: isBatch ? undefined : 1 },
-      { signal: lap.signal, headers: offset === 'now' ? { Prefer: 'wait=0' } : {} },
+      { signal: lap.signal, headers: readers._at ? {} : { Prefer: 'wait=0' } },
     ).catch((error) => {
       if (!error.earliest) throw error
       readers._gap({ requested: offset, earliest: error.earliest, lost: null }, false)
@@ -59,7 +59,7 @@ export async function byPoll(line, lap) {
     if (lap.signal.aborted) return
     cursor = answer.headers.get('Stream-Cursor') ?? undefined
     if (values.length === 1) readers._give(values.offset, values[0])
-    else for (const sub of [...readers._all]) for (const value of values) if (readers._all.has(sub)) call(sub._fn, value, {})
+    else readers._batch(values)
     readers._reach(values.offset, 'long-poll', values._isUpToDate)
     if (values.closed) throw new DuplexError('closed')
   }

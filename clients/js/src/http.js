@@ -10,7 +10,7 @@ export class Http {
     this._url = new URL(url, globalThis.location?.href)
     this._url.protocol = this._url.protocol.replace(/^ws/, 'http')
     this._options = options
-    this._type = options.type // once it is known
+    this._type = options.type // once it is known; what the server said is agreed
   }
 
   async _token() {
@@ -48,22 +48,27 @@ export class Http {
     }
   }
 
+  _agree(type) {
+    this._isAgreed = true
+    return (this._type = type)
+  }
+
   async _info() {
     const { type, offset, closed } = this._meta(await this._fetch({}, { method: 'HEAD' }))
-    this._type ??= type
+    this._agree(type)
     return { type, offset, closed }
   }
 
   async _create(type = this._type ?? 'application/json') {
     await this._fetch({}, { method: 'PUT', headers: { 'Content-Type': type } })
-    this._type = type
+    this._agree(type)
   }
 
   // What one answer holds: of a JSON stream a value for each message, of any other its bytes in a row.
   async _values(answer) {
     const meta = this._meta(answer)
     const bytes = new Uint8Array(await answer.arrayBuffer().catch(off))
-    const type = (this._type = meta.type ?? this._type)
+    const type = this._agree(meta.type)
     return Object.assign(isJson(type) ? decode(type, bytes) : bytes.length ? [decode(type, bytes)] : [], meta)
   }
 

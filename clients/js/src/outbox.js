@@ -46,11 +46,11 @@ export class Outbox {
     const { _line: line, _waiting: waiting } = this
     if (!waiting.length || this._hold || this._isStalled || this._isPosting) return
     const fits = ({ data }) => (data?.byteLength ?? JSON.stringify(data).length) < this._largest
-    const type = this._http._type
-    if (line._socket && type)
+    const { _isAgreed: isAgreed, _type: type } = this._http
+    if (line._socket && isAgreed)
       while (this._sent < Math.min(waiting.length, 64) && fits(waiting[this._sent])) this._send(type)
     if (this._unanswered) return
-    if (!type || !line._isRunning || !line._isByWebSocket || !fits(waiting[0])) this._post()
+    if (!isAgreed || !line._isRunning || !line._isByWebSocket || !fits(waiting[0])) this._post()
   }
 
   _send(type) {
@@ -112,7 +112,7 @@ export class Outbox {
           'Producer-Id': this._producer, 'Producer-Epoch': `${this._epoch}`, 'Producer-Seq': `${this._base}`,
         },
       })
-      http._type ??= type
+      http._agree(type)
       if (message === this._waiting[0]) this._taken({ ...http._meta(answer), duplicate: answer.status === 204 })
     } catch (error) {
       if (isGuess && error.code === 'conflict' && !error.expected) await http._info().catch(() => {})

@@ -37,11 +37,11 @@ export class Presence {
       }
     } catch (error) {
       if (error.permanent) this._fail(error)
-      return
     }
     if (this._notes !== notes) return
-    const ids = new Set(all.map(({ id }) => id))
     this._notes = undefined
+    if (count === undefined) return
+    const ids = new Set(all.map(({ id }) => id))
     this._note({ join: all, leave: [...this._members.keys()].filter((id) => !ids.has(id)), count })
     for (const note of notes) this._note(note)
   }

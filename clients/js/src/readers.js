@@ -42,6 +42,7 @@ export class Readers {
   }
 
   _tell(state, info) {
+    if (state === 'live') this._line._wasLive = true
     for (const sub of this._all) sub._enter(state, info)
   }
 
@@ -61,10 +62,19 @@ export class Readers {
       }
   }
 
-  // All are at `offset`, whether there were messages or not.
+  // All are at the same place, and get several at once; what is in between has no cursor.
+  _batch(values, subs = [...this._all]) {
+    for (const sub of subs)
+      values.forEach((value, i) => {
+        const offset = i + 1 < values.length ? undefined : (sub.offset = values.offset)
+        if (this._all.has(sub)) call(sub._fn, value, { offset })
+      })
+  }
+
+  // All are at `offset`, whether there were messages or not; the start is where who got none may begin again.
   _reach(offset, door, isLive) {
     if (isLive) this._at = offset
-    for (const sub of this._all) if (sub.offset === 'now' || offset > sub.offset) sub.offset = offset
+    for (const sub of this._all) if (sub.offset === 'now' || (sub.offset !== '-1' && offset > sub.offset)) sub.offset = offset
     this._tell(isLive ? 'live' : 'catching_up', { door })
   }
 
@@ -96,7 +106,7 @@ export class Readers {
         const past = await http._read({ last: sub._last }).catch(none)
         sub._last = 0
         sub.offset = past.offset
-        past.forEach((value, i) => this._all.has(sub) && call(sub._fn, value, { offset: i + 1 < past.length ? undefined : past.offset }))
+        this._batch(past, [sub])
       }
     if (this._oldest === 'now') return
     for (const sub of this._all) if (sub.offset === 'now') sub.offset = (await http._info().catch(none)).offset

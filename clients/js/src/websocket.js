@@ -40,7 +40,7 @@ function attend(line, lap, socket, resolve) {
     else if (frame.error) outbox._answered(frame.error)
     else if (frame.error === null) line._present?._fail(failed(frame.status, frame))
     else if (frame.gap) readers._gap(frame.gap)
-    else if (frame.caught_up) readers._reach(frame.caught_up, 'websocket', (line._wasLive = true))
+    else if (frame.caught_up) readers._reach(frame.caught_up, 'websocket', true)
     else if (frame.closed) last = { code: 'closed' }
     else if (frame.reconnect) last = frame.reconnect
     else if (frame.count >= 0) line._present?._note(frame)
