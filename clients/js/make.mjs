@@ -16,14 +16,15 @@ const source = modules.map((name) => fs.readFileSync(path.join(here, 'src', `${n
   .join('').replace(/^(import .*|export \{.*\})$/gm, '').replace(/^export /gm, '').replace(/(^|\s)\/\/.*$/gm, '')
 
 // Blanks; strings; regular expressions (where no value stands before); names; all else.
-const pattern = /(\s+)|('(?:\\.|[^'\\])*')|(?<=[(,=:[!&|?{}>\n]\s*)(\/(?:\\.|\[[^\]]*\]|[^/\\\n])+\/\w*)|([#\w$]+)|(=>|[^])/gy
+const pattern = new RegExp([/(\s+)/, /('(?:\\.|[^'\\])*')/, /(?<=[(,=:[!&|?{}>\n]\s*)(\/(?:\\.|\[[^\]]*\]|[^/\\\n])+\/\w*)/,
+  /([#\w$]+)/, /(=>|[^])/].map(({ source: text }) => text).join('|'), 'gy')
 
 function split(text) {
   const tokens = []
   for (const [, blank, string, regex, name, other] of text.matchAll(pattern)) {
     if (blank) tokens.push({ is: 'blank', text: blank.includes('\n') ? '\n' : ' ' })
-    else if (other === '`') throw new Error('templates are taken apart before')
-    else tokens.push({ is: string ? 'string' : regex ? 'regex' : name ? 'name' : 'other', text: string ?? regex ?? name ?? other })
+    else if (name) tokens.push({ is: 'name', text: name })
+    else tokens.push({ is: other ? 'other' : 'literal', text: other ?? string ?? regex })
   }
   return tokens
 }
@@ -32,17 +33,17 @@ function split(text) {
 function tokenize(text) {
   const at = text.indexOf('`')
   if (at < 0) return split(text)
-  const tokens = [...split(text.slice(0, at)), { is: 'string', text: '`' }]
+  const tokens = [...split(text.slice(0, at)), { is: 'literal', text: '`' }]
   let rest = text.slice(at + 1)
   for (;;) {
     const [, part, end] = /^((?:\\.|\$(?!\{)|[^`\\$])*)(`|\$\{)/.exec(rest)
     rest = rest.slice(part.length + end.length)
-    tokens.push({ is: 'string', text: part + end })
+    tokens.push({ is: 'literal', text: part + end })
     if (end === '`') return [...tokens, ...tokenize(rest)]
     let depth = 1
     let close = 0
     for (; depth > 0; close++) depth += rest[close] === '{' ? 1 : rest[close] === '}' ? -1 : 0
-    tokens.push(...tokenize(rest.slice(0, close - 1)), { is: 'string', text: '}' })
+    tokens.push(...tokenize(rest.slice(0, close - 1)), { is: 'literal', text: '}' })
     rest = rest.slice(close)
   }
 }
@@ -54,7 +55,13 @@ const code = all.filter(({ is }) => is !== 'blank')
 
 const opens = ({ is, text }) => is === 'other' && /^[([{]$/.test(text)
 const closes = ({ is, text }) => is === 'other' && /^[)\]}]$/.test(text)
-const words = /^(\d.*|#.*|async|await|break|case|catch|class|const|constructor|continue|default|else|extends|false|finally|for|function|get|if|in|instanceof|let|new|null|of|return|static|super|this|throw|true|try|typeof|undefined|void|while|yield)$/
+const oneOf = (text) => new Set(text.split(/\s+/))
+const words = oneOf(`async await break case catch class const constructor continue default else extends false finally for
+  function get if in instanceof let new null of return static super this throw true try typeof undefined void while yield`)
+const globals = oneOf(`Stream DuplexError AbortController AbortSignal ArrayBuffer Date Error EventTarget JSON Map Math
+  Object Promise Set String Symbol TextDecoder TextEncoder TypeError URL Uint8Array atob clearInterval clearTimeout
+  console fetch globalThis setInterval setTimeout`)
+const isForeign = (name) => words.has(name) || globals.has(name) || /^[\d#]/.test(name)
 
 // How deep each token stands, and in which piece: a statement at the top, or a member of a class.
 function locate() {
@@ -87,7 +94,7 @@ function kindOf(i) {
   const { is, text } = code[i]
   const before = code[i - 1]?.text
   const after = code[i + 1]?.text
-  if (is !== 'name' || words.test(text) || text in globalThis || text === 'Stream' || text === 'DuplexError') return ''
+  if (is !== 'name' || isForeign(text)) return ''
   if (text.startsWith('_')) return 'member'
   const isMember = before === '.' && code[i - 2].text !== '.' // "..." stands before variables
   const isGetter = /^(get|async|\*)$/.test(before) && after === '('
@@ -97,7 +104,7 @@ function kindOf(i) {
 }
 
 const alphabet = [...'etnairoslcdupmhgfbyvwkxjqzETNAIROSLCDUPMHGFBYVWKXJQZ']
-const names = [...alphabet, ...alphabet.flatMap((a) => alphabet.map((b) => a + b))].filter((name) => !words.test(name))
+const names = [...alphabet, ...alphabet.flatMap((a) => alphabet.map((b) => a + b))].filter((name) => !isForeign(name))
 
 // Short names for long ones, the most frequent first, but none of `used`.
 function shorten(tokens, used = new Set()) {
@@ -112,7 +119,8 @@ function rename() {
   locate()
   code.forEach((token, i) => (token.kind = kindOf(i)))
   const isKept = (tokens) => new Set(tokens.filter(({ is, kind }) => is === 'name' && !kind).map(({ text }) => text))
-  const declared = new Set(code.filter(({ depth }, i) => depth === 0 && /^(const|function|class)$/.test(code[i - 1]?.text)).map(({ text }) => text))
+  const isDeclared = ({ depth }, i) => depth === 0 && /^(const|function|class)$/.test(code[i - 1]?.text)
+  const declared = new Set(code.filter(isDeclared).map(({ text }) => text))
   const topKept = isKept(code.filter(({ text }) => declared.has(text)))
   const isTop = ({ text }) => declared.has(text) && !topKept.has(text)
   const members = shorten(code.filter(({ kind }) => kind === 'member'))
@@ -135,7 +143,8 @@ function drop() {
   code.forEach((token, i) => {
     const [next, end, arrow] = code.slice(i + 1)
     if (token.text === ',' && closes(next)) token.short = ''
-    if (token.text === '(' && next.is === 'name' && end?.text === ')' && arrow?.text === '=>') token.short = end.short = code[i - 1].text === 'async' ? ' ' : ''
+    if (token.text === '(' && next.is === 'name' && end?.text === ')' && arrow?.text === '=>')
+      token.short = end.short = code[i - 1].text === 'async' ? ' ' : ''
   })
 }
 

@@ -108,7 +108,7 @@ for (const door of doors) {
     const url = shared.url + freshPath();
     const told = listen(open(url, only), { offset: '-1' });
     const stream = open(url, only);
-    const texts = ['hello', ' a blank in front', 'two\nlines\n', 'κόσμε 🙂', '{"no":"JSON"}', 'data: id: 7'];
+    const texts = ['hello', ' a blank in front', 'two\nlines\n', 'κόσμε 🙂', '{"no":"JSON"}', 'data: id: 7', 'a\u2028data: b\u2029c'];
     for (const text of texts) assert.ok((await stream.publish(text)).offset);
     await told.count(texts.length);
     assert.deepEqual(told.values, texts);

@@ -12,7 +12,8 @@ export async function bySse(line, lap) {
   const { silence_ms } = line._options
   const none = blocked('no events')
   guard(lap, silence_ms / 3, none)
-  const answer = await line._http._fetch({ offset: line._readers._oldest }, { headers: { Accept: 'text/event-stream' }, signal: lap.signal })
+  const headers = { Accept: 'text/event-stream' }
+  const answer = await line._http._fetch({ offset: line._readers._oldest }, { headers, signal: lap.signal })
   const isBase64 = answer.headers.get('Stream-SSE-Data-Encoding') === 'base64'
   const reader = answer.body.getReader()
   const text = new TextDecoder()
@@ -28,14 +29,20 @@ export async function bySse(line, lap) {
 
 async function take({ _http: http, _readers: readers }, lap, text, isBase64) {
   const fields = {}
-  for (const [, name, value] of text.matchAll(/^(\w+): ?(.*)$/gm)) fields[name] = name in fields ? `${fields[name]}\n${value}` : value
+  for (const line of text.split('\n')) {
+    const [, name, value] = /^(\w+): ?([^]*)$/.exec(line) ?? []
+    if (name) fields[name] = name in fields ? `${fields[name]}\n${value}` : value
+  }
   const { event, id, data } = fields
   if (data === undefined) return
   if (!event && !http._type) await http._info()
   if (lap.signal.aborted) return
   if (event === 'closed') throw new DuplexError('closed')
   if (event === 'gap') readers._gap(JSON.parse(data))
-  if (!event) return readers._give(id, decode(http._type, isBase64 ? Uint8Array.from(atob(data), (c) => c.charCodeAt(0)) : data))
+  if (!event) {
+    const all = isBase64 ? Uint8Array.from(atob(data), (c) => c.charCodeAt(0)) : data
+    return readers._give(id, decode(http._type, all))
+  }
   readers._reach(id, 'sse')
   readers._tell('live', { door: 'sse' })
 }

@@ -3,7 +3,9 @@
 // SPDX-License-Identifier: MIT
 import { DuplexError, decode, failed, isJson, offline } from './values.js'
 
-const off = (error) => { throw error instanceof DuplexError ? error : offline(String(error?.cause?.message ?? error)) }
+const off = (error) => {
+  throw error instanceof DuplexError ? error : offline(String(error?.cause?.message ?? error))
+}
 
 export class Http {
   constructor(url, options) {
@@ -81,7 +83,8 @@ export class Http {
     return {
       offset, // behind the last page that was read to its end
       async *[Symbol.asyncIterator]() {
-        for (let page = {}; !page._isUpToDate; this.offset = page.offset) yield* page = await read(this.offset)
+        for (let page = {}; !page._isUpToDate; this.offset = page.offset)
+          yield* page = await read(this.offset)
       },
     }
   }

@@ -17,7 +17,7 @@ export class Line {
   _wasLive = false
   _isRunning = false
   _isStopped = false
-  _timers = new Set()
+  _timers = {}
 
   constructor(url, options) {
     this._options = options
@@ -45,12 +45,10 @@ export class Line {
     this._wake?.()
   }
 
-  _later(ms, fn) {
-    const timer = setTimeout(() => {
-      this._timers.delete(timer)
-      fn()
-    }, ms)
-    this._timers.add(timer)
+  // One timer of each name.
+  _later(name, ms, fn) {
+    clearTimeout(this._timers[name])
+    this._timers[name] = setTimeout(fn, ms)
   }
 
   _stop() {
@@ -58,7 +56,7 @@ export class Line {
     this._present = undefined
     this._readers._finish('stopped')
     for (const { reject } of this._outbox._waiting.splice(0)) reject(new DuplexError('stopped'))
-    this._timers.forEach(clearTimeout)
+    Object.values(this._timers).forEach(clearTimeout)
     this._relink()
   }
 
@@ -103,7 +101,7 @@ export class Line {
     let error
     try {
       await this._readers._prepare()
-      if (this._present && !this._isByWebSocket) timers.push(setInterval(() => this._present?._list(), 10000), this._present._list())
+      if (!this._isByWebSocket) timers.push(setInterval(() => this._present?._list(), 10000), this._present?._list())
       if (!lap.signal.aborted) error = await ways[door](this, lap)
     } catch (e) {
       error = e instanceof DuplexError ? e : offline(String(e))
@@ -119,12 +117,12 @@ export class Line {
   // True: there is nothing to wait for.
   _judge(error) {
     const { code } = error
-    const isGone = code === 'deleted' || (code === 'gone' && !error.earliest) || (code === 'not_found' && this._wasLive)
+    const isGone = (code === 'gone' && !error.earliest) || (code === 'not_found' && this._wasLive)
     if (code === 'closed') this._finish('closed')
-    else if (isGone) this._finish('deleted', new DuplexError('deleted', error))
+    else if (isGone || code === 'deleted') this._finish('deleted', new DuplexError('deleted', error))
     else if (error.permanent) this._finish('refused', error)
     else if (code !== 'blocked') return false
-    else if (this._isByWebSocket && this._hasOpened && ++this._blocked < 3) return false // this door was open before
+    else if (this._isByWebSocket && this._hasOpened && ++this._blocked < 3) return false // it was open before
     else {
       this._again = Date.now() + 60000 * Math.min(++this._blocked, 30)
       this._door = (this._door + 1) % this._doors.length
@@ -144,7 +142,7 @@ export class Line {
     this._readers._tell('waiting', { error, retry_ms: ms })
     await new Promise((resolve) => {
       this._wake = resolve
-      this._later(ms, resolve)
+      this._later('pause', ms, resolve)
     })
     this._wake = undefined
   }

@@ -1,5 +1,5 @@
 // Messages to be published: in order, each once, whatever is lost on the way.
-// Is:     a producer of the server's: messages are numbered within an epoch, and sent again under their number.
+// Is:     a producer: messages are numbered within an epoch, and sent again under their number.
 // Is not: the WebSocket that some go by (websocket.js).
 // SPDX-License-Identifier: MIT
 import { DuplexError, encode, isJson, isText, makeId, typeOf } from './values.js'
@@ -29,8 +29,6 @@ export class Outbox {
       if (this._waiting.length >= max) throw new DuplexError('busy', { detail: `${max} wait` })
       if (encode('', data) === undefined) throw new TypeError('nothing to publish')
       this._waiting.push({ data, resolve, reject })
-      clearTimeout(this._linger)
-      this._linger = 0
       if (this._count++) this._line._run() // the first goes by POST; a WebSocket pays for who goes on
       this._flush()
     })
@@ -38,13 +36,13 @@ export class Outbox {
 
   // A WebSocket that only publishes stays for a while.
   get _wantsSocket() {
-    return this._count > 1 && (this._waiting.length > 0 || this._linger > 0)
+    return this._count > 1 && (this._waiting.length > 0 || this._isLingering)
   }
 
   // What waits goes by the WebSocket, if there is or will be one; else, and what that cannot take, by POST.
   _flush() {
     const { _line: line, _waiting: waiting } = this
-    if (!waiting.length || this._hold || this._isStalled || this._isPosting) return
+    if (!waiting.length || this._isHeld || this._isStalled || this._isPosting) return
     const fits = ({ data }) => (data?.byteLength ?? JSON.stringify(data).length) < this._largest
     const { _isAgreed: isAgreed, _type: type } = this._http
     if (line._socket && isAgreed)
@@ -54,11 +52,11 @@ export class Outbox {
   }
 
   _send(type) {
-    const line = `${this._epoch}.${this._base + this._sent}\n`
+    const id = `${this._epoch}.${this._base + this._sent}\n`
     const data = encode(type, this._waiting[this._sent].data)
     this._sent++
     this._unanswered++
-    this._line._socket.send(typeof data === 'string' ? line + data : Uint8Array.of(...new TextEncoder().encode(line), ...data))
+    this._line._socket.send(typeof data === 'string' ? id + data : Uint8Array.of(...encode('', id), ...data))
   }
 
   // An answer on the WebSocket. What is refused there is put to HTTP, which says more: once all else that was
@@ -87,10 +85,9 @@ export class Outbox {
     this._fails = 0
     this._waiting.shift().resolve(duplicate ? { duplicate } : { offset })
     if (this._waiting.length) return
-    this._linger = 1
-    this._line._later(5000, () => {
-      if (this._waiting.length) return
-      this._linger = 0
+    this._isLingering = true
+    this._line._later('linger', 5000, () => {
+      this._isLingering = false
       if (!this._line._isWanted) this._line._relink()
     })
   }
@@ -113,7 +110,8 @@ export class Outbox {
         },
       })
       http._agree(type)
-      if (message === this._waiting[0]) this._taken({ ...http._meta(answer), duplicate: answer.status === 204 })
+      const { offset } = http._meta(answer)
+      if (message === this._waiting[0]) this._taken({ offset, duplicate: answer.status === 204 })
     } catch (error) {
       if (isGuess && error.code === 'conflict' && !error.expected) await http._info().catch(() => {})
       if (message === this._waiting[0] && !(isGuess && http._type)) this._notTaken(error)
@@ -131,9 +129,9 @@ export class Outbox {
       this._base = 0
       return
     }
-    this._hold = 1
-    this._line._later(this._line._delay(this._fails++, error), () => {
-      this._hold = 0
+    this._isHeld = true
+    this._line._later('hold', this._line._delay(this._fails++, error), () => {
+      this._isHeld = false
       this._flush()
     })
   }

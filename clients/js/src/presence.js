@@ -50,7 +50,8 @@ export class Presence {
   _note(note) {
     const { _members: members } = this
     if (this._notes) return void this._notes.push(note)
-    const join = note.join.filter(({ id, data }) => JSON.stringify(data) !== JSON.stringify(members.get(id)) || !members.has(id))
+    const text = JSON.stringify
+    const join = note.join.filter(({ id, data }) => !members.has(id) || text(data) !== text(members.get(id)))
     const leave = note.leave.filter((id) => members.delete(id))
     for (const { id, data } of join) members.set(id, data)
     if (join.length || leave.length) call(this._fn, { members, count: note.count, join, leave })

@@ -74,7 +74,8 @@ export class Readers {
   // All are at `offset`, whether there were messages or not; the start is where who got none may begin again.
   _reach(offset, door, isLive) {
     if (isLive) this._at = offset
-    for (const sub of this._all) if (sub.offset === 'now' || (sub.offset !== '-1' && offset > sub.offset)) sub.offset = offset
+    for (const sub of this._all)
+      if (sub.offset === 'now' || (sub.offset !== '-1' && offset > sub.offset)) sub.offset = offset
     this._tell(isLive ? 'live' : 'catching_up', { door })
   }
 
@@ -109,6 +110,7 @@ export class Readers {
         this._batch(past, [sub])
       }
     if (this._oldest === 'now') return
-    for (const sub of this._all) if (sub.offset === 'now') sub.offset = (await http._info().catch(none)).offset
+    for (const sub of this._all)
+      if (sub.offset === 'now') sub.offset = (await http._info().catch(none)).offset
   }
 }

@@ -11,7 +11,8 @@ export class Stream {
 
   constructor(url, options) {
     this.#line = new Line(url, {
-      WebSocket: globalThis.WebSocket, fetch: (...args) => fetch(...args), doors: ['websocket', 'sse', 'long-poll'],
+      WebSocket: globalThis.WebSocket, fetch: (...args) => fetch(...args),
+      doors: ['websocket', 'sse', 'long-poll'],
       retry_ms: 1000, retry_max_ms: 30000, silence_ms: 30000, queue_max: 1000, ...options,
     })
   }

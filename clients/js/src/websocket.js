@@ -6,11 +6,13 @@ import { DuplexError, blocked, decode, failed, offline } from './values.js'
 export async function byWebSocket(line, lap) {
   const { _http: http, _present: present, _isReading: reads } = line
   const url = http._address({
-    ...(reads ? { offset: line._readers._oldest } : { read: 0 }), producer: line._outbox._producer, token: await http._token(),
+    ...(reads ? { offset: line._readers._oldest } : { read: 0 }),
+    producer: line._outbox._producer, token: await http._token(),
     ...(present && { presence: JSON.stringify(present._data) ?? '', member: present.id }),
   })
   url.protocol = url.protocol.replace('http', 'ws')
-  const error = await new Promise((resolve) => attend(line, lap, new line._options.WebSocket(url.href, ['duplex.v1']), resolve))
+  const socket = new line._options.WebSocket(url.href, ['duplex.v1'])
+  const error = await new Promise((resolve) => attend(line, lap, socket, resolve))
   line._socket = line._probe = undefined
   line._outbox._cut()
   if (error?.code === 'blocked' && reads) // a page is not told why: HTTP says it
