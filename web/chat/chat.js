@@ -59,10 +59,10 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-d
 const marks = { sending: 'on its way…', failed: 'not sent' }
 
 function row(message) {
-  const time = make('time', { dateTime: new Date(message.at || 0).toISOString() }, clock.format(message.at || 0))
+  const time = make('time', { dateTime: new Date(message.at).toISOString() }, clock.format(message.at))
   const mark = make('span', { className: 'mark' }, message.state === 'failed' ? `${marks.failed}: ${message.why}` : marks[message.state] ?? '')
   const element = make('li', { className: message.mine ? 'mine' : '' },
-    make('b', {}, String(message.name ?? 'somebody').slice(0, 24)), ' ', time, make('p', {}, message.text), mark)
+    make('b', {}, message.name), ' ', time, make('p', {}, message.text), mark)
   element.dataset.id = message.id
   element.dataset.state = message.state
   return element
@@ -222,6 +222,6 @@ document.addEventListener('visibilitychange', () => document.visibilityState ===
 
 const inbox = canBePrivate ? new Inbox(me, line, { ontalk: add, onstate }) : null
 for (const name of ['lobby', 'ideas']) addRoom(name)
-const rooms = new Kept('/s/chat/rooms', line, { onvalue: ({ name }) => typeof name === 'string' && tidy(name) && addRoom(tidy(name)) })
+const rooms = new Kept('/s/chat/rooms', line, { onvalue: (value) => typeof value?.name === 'string' && tidy(value.name) && addRoom(tidy(value.name)) })
 const wanted = decodeURIComponent(location.hash.slice(1))
 open(wanted.startsWith('room/') && tidy(wanted.slice(5)) ? addRoom(tidy(wanted.slice(5))) : talks.get('room/lobby'))

@@ -7,10 +7,21 @@ import { makeId } from '/chat/me.js'
 const PAST = 200 // messages that are read when a talk is opened
 const KEPT = 500 // and held
 
+// What others send may be anything; null if it is no message.
+function tidy(message) {
+  const { id, text, name, at } = message ?? {}
+  if (typeof id !== 'string' || typeof text !== 'string') return null
+  return {
+    id, text: text.slice(0, 4000), mine: message.mine, from: message.from,
+    name: typeof name === 'string' && name.trim() ? name.slice(0, 24) : 'somebody',
+    at: Math.abs(at) < 8e15 ? Number(at) : 0,
+  }
+}
+
 // A stream that everybody may make, with what has happened and what happens next as one sequence.
 export class Kept {
-  constructor(path, line, { onvalue, onstate }) {
-    Object.assign(this, { path, line, onvalue, onstate })
+  constructor(path, line, { onvalue, onpast, onstate }) {
+    Object.assign(this, { path, line, onvalue, onpast, onstate })
     this.#anew()
   }
 
@@ -36,6 +47,7 @@ export class Kept {
         await this.stream.create()
         const past = await this.stream.last(PAST)
         for (const value of past) onvalue(value)
+        this.onpast?.()
         this.stream.subscribe(onvalue, { offset: past.offset, onstate: (state, info) => this.#enter(state, info) })
         return
       } catch (error) {
@@ -67,8 +79,9 @@ export class Talk extends EventTarget {
   }
 
   // Comes from the stream: it is there for good. What we have sent is already shown.
-  take(message) {
-    if (typeof message?.id !== 'string' || typeof message.text !== 'string') return
+  take(value) {
+    const message = tidy(value)
+    if (!message) return
     const known = this.#byId.get(message.id)
     if (known?.state === 'sent') return
     if (known) this.messages.splice(this.messages.indexOf(known), 1) // its place is where the stream has it
@@ -101,6 +114,12 @@ export class Talk extends EventTarget {
     return this.messages.slice(read + 1).filter(({ mine, state }) => !mine && state === 'sent').length
   }
 
+  // Who comes for the first time has not missed what was said before.
+  begin() {
+    if (this.#read === null) this.seen()
+    this.changed()
+  }
+
   // All of it was seen.
   seen() {
     const last = this.messages.findLast(({ state }) => state === 'sent')
@@ -117,6 +136,7 @@ export class Room extends Talk {
     this.me = me
     this.kept = new Kept(`/s/chat/room/${name}`, line, {
       onvalue: (message) => this.take({ ...message, mine: message?.from === me.id }),
+      onpast: () => this.begin(),
       onstate: (state, info) => onstate(this, state, info),
     })
   }
