@@ -134,8 +134,10 @@ function drawPlayer({ id, x, y, score, isHuman, name }) {
     paint.strokeStyle = '#fff'
     paint.stroke()
   }
+  const zoom = Math.max(1, 700 / canvas.clientWidth) // names are to be read on a phone, too: those of humans
+  if (zoom > 1 && !isHuman) return
   paint.fillStyle = isHuman ? '#fff' : '#9aa7bd'
-  paint.font = `${isMe ? 600 : 400} ${isHuman ? 17 : 13}px system-ui, sans-serif`
+  paint.font = `${isMe ? 600 : 400} ${(isHuman ? 17 : 13) * zoom}px system-ui, sans-serif`
   paint.fillText(name, x, y > 40 ? y - size - 6 : y + size + 18)
 }
 

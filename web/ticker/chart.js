@@ -8,8 +8,9 @@ import { explainGap } from '/page.js'
 const { Dygraph } = globalThis
 Dygraph.PLUGINS = Dygraph.PLUGINS.filter((plugin) => plugin !== Dygraph.Plugins.Legend) // it writes inline styles
 const PAST = 2000
-const KEPT = 4000
-const DRAW_MS = 100
+const KEPT = 2000 // points; older ones are thinned out, so that the join stays to be seen
+const DRAW_MS = 100 // at least, between two drawings,
+const DRAW_SHARE = 6 // and so many times what one takes: frames are for the board, too
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' })
@@ -17,6 +18,7 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-d
 export class Chart {
   #points = [] // [time, past or null, present or null]
   #drawnAt = 0
+  #pause = 0
   #saidAt = 0
   #isNew = false
   #number // of the last change
@@ -72,7 +74,8 @@ export class Chart {
     if (isLive) this.#present++
     else this.#past++
     this.#points.push([new Date(t), isLive ? null : p, isLive ? p : null])
-    if (this.#points.length > KEPT) this.#points.splice(0, this.#points.length - KEPT)
+    if (this.#points.length > KEPT)
+      this.#points = this.#points.filter(([, past, present], i) => i > KEPT / 2 || i % 2 === 0 || (past !== null && present !== null))
     this.#isNew = true
   }
 
@@ -89,7 +92,9 @@ export class Chart {
     canvas.setLineDash([])
     canvas.fillStyle = colour('--warn')
     canvas.font = '12px system-ui, sans-serif'
-    canvas.fillText('here they join', Math.min(x + 5, area.x + area.w - 80), area.y + 12)
+    const isRoom = x + 90 < area.x + area.w
+    canvas.textAlign = isRoom ? 'left' : 'right'
+    canvas.fillText('here they join', isRoom ? x + 5 : x - 5, area.y + 12)
   }
 
   get counts() {
@@ -98,10 +103,12 @@ export class Chart {
 
   // From the frame loop: now and then, and only if there is something new.
   draw(now) {
-    if (!this.#isNew || now - this.#drawnAt < DRAW_MS) return
+    if (!this.#isNew || now - this.#drawnAt < this.#pause) return
     this.#isNew = false
     this.#drawnAt = now
+    const begun = performance.now()
     this.graph.updateOptions({ file: this.#points })
+    this.#pause = Math.max(DRAW_MS, DRAW_SHARE * (performance.now() - begun))
     if (now - this.#saidAt < 1000) return
     this.#saidAt = now
     const { past, present, missing, doubled } = this.counts
