@@ -60,7 +60,7 @@ static void print_samples(comparing *c, const dx_compare_row *row, dx_compare_ph
     c->told_count = samples->count;
 }
 
-static void on_progress(void *context, const dx_compare_row *row, dx_compare_phase phase,
+static bool on_progress(void *context, const dx_compare_row *row, dx_compare_phase phase,
                         const dx_samples *samples, bool is_over)
 {
     comparing *c = context;
@@ -74,9 +74,10 @@ static void on_progress(void *context, const dx_compare_row *row, dx_compare_pha
         show_progress(c, row, phase);
     }
     if (!c->options->json_lines || (now_ms - c->told_ms < PROGRESS_MS && !is_over))
-        return;
+        return true;
     c->told_ms = now_ms;
     print_samples(c, row, phase, samples);
+    return !ferror(stdout);
 }
 
 static void on_row(void *context, const dx_compare_report *report, const dx_compare_row *row)

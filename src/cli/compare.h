@@ -153,9 +153,9 @@ typedef struct dx_compare_plan {
     const dx_cli_trust *trust;
     const dx_compare_server *server; /* NULL: somebody else's */
     size_t message_bytes;
-    /* Both may be NULL. A row is over; a phase of it goes on, or is over. */
+    /* Both may be NULL. A row is over; a phase of it goes on, or is over. False: stop. */
     void (*on_row)(void *context, const dx_compare_report *report, const dx_compare_row *row);
-    void (*on_progress)(void *context, const dx_compare_row *row, dx_compare_phase phase,
+    bool (*on_progress)(void *context, const dx_compare_row *row, dx_compare_phase phase,
                         const dx_samples *samples, bool is_over);
     void *context;
 } dx_compare_plan;

@@ -64,10 +64,13 @@ static bool go_on(trial *t, int wait_ms, const char *what)
     return !t->line.is_failed;
 }
 
-static void tell_progress(const trial *t, bool is_over)
+static void tell_progress(trial *t, bool is_over)
 {
-    if (t->plan->on_progress)
-        t->plan->on_progress(t->plan->context, t->row, t->phase, &t->samples, is_over);
+    const dx_compare_plan *plan = t->plan;
+
+    if (plan->on_progress &&
+        !plan->on_progress(plan->context, t->row, t->phase, &t->samples, is_over))
+        dx_compare_fail(&t->line, "nobody wants to know it any more");
 }
 
 /* ---- the stream ------------------------------------------------------------------------------- */
@@ -209,6 +212,7 @@ static bool measure(trial *t, dx_compare_push *publisher, uint64_t most_ms)
     tell_progress(t, false);
     bool ok = publisher ? push(t, publisher) : talk(t, most_ms);
     tell_progress(t, true);
+    ok = ok && !t->line.is_failed;
     *f = (dx_compare_figures){
         .messages = t->line.next,
         .requests = t->line.requests_count,

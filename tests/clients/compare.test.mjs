@@ -184,3 +184,11 @@ test('duplex compare: a server of its own ends with it, however it ends', limit,
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 });
+
+test('duplex compare: who reads its lines no more need not wait for the end', limit, async () => {
+  const program = new Program(duplex, ['compare', '--json-lines']);
+  await program.lines.take();
+  program.child.stdout.destroy();
+  assert.equal(await program.exit(long_ms), failure);
+  assert.match(program.err, /nobody wants to know it any more/);
+});
