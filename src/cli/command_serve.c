@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "cli/commands.h"
 #include "cli/config.h"
+#include "cli/demo_compare.h"
 #include "cli/signals.h"
 #include "cli/web.h"
 #include "serve/stats.h"
@@ -14,8 +15,9 @@ enum { DEMO_SEED = 20 };
 
 typedef struct serving {
     dx_server *server;
-    ticker *ticker; /* NULL without --demo, as the game */
+    ticker *ticker; /* NULL without --demo, as the two below */
     game *game;
+    dx_demo_compare *compare;
     uint32_t drain_ms;
 } serving;
 
@@ -82,9 +84,11 @@ static bool add_demo(serving *to)
 {
     to->ticker = ticker_new(to->server, DEMO_SEED);
     to->game = game_new(to->server, DEMO_SEED);
-    if (to->ticker && to->game)
+    to->compare = dx_demo_compare_new(to->server);
+    if (to->ticker && to->game && to->compare)
         return true;
-    dx_cli_say("serve", "--demo: out of memory, or a namespace takes its place: /live/ticker/ and /demo/");
+    dx_cli_say("serve", "--demo: out of memory, or a namespace takes its place: /live/ticker/, "
+                        "/live/$sys/compare/ and /demo/");
     return false;
 }
 
@@ -226,6 +230,7 @@ static int serve_as_configured(const dx_settings *s)
         code = serve(&to);
     ticker_free(to.ticker);
     game_free(to.game);
+    dx_demo_compare_free(to.compare);
     dx_server_free(to.server);
     return code;
 }
