@@ -20,7 +20,7 @@ enum {
     DX_COMPARE_CURSOR_BYTES = 256,
     DX_COMPARE_URL_BYTES = 1024,
     DX_COMPARE_WHY_BYTES = 1200,
-    DX_COMPARE_PATIENCE_MS = 5000, /* for anything that a server is to do */
+    DX_COMPARE_PATIENCE_MS = 10000, /* for anything that a server is to do */
 };
 
 typedef struct dx_compare_line dx_compare_line;

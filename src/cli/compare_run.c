@@ -23,7 +23,7 @@ enum {
 
 /* Its place: once there is a client for it, its file has it in the stead of this. */
 static const dx_compare_way http_2 = {
-    .id = "http-2", .name = "HTTP/2", .missing = "this version does not speak it"};
+    .id = "http-2", .name = "HTTP/2", .missing = "there is no client for it yet"};
 
 const dx_compare_way *const dx_compare_ways[] = {
     &dx_compare_http_1_0, &dx_compare_http_1_1,    &http_2, &dx_compare_long_poll, &dx_compare_sse,

@@ -13,7 +13,7 @@ import { duplex, post, request, Server, serve } from './helper.mjs';
 import { faint, visit } from './pages.mjs';
 
 const limit = { timeout: 120_000 };
-const pages = ['/', '/chat/', '/ticker/', '/game/'];
+const pages = ['/', '/chat/', '/ticker/', '/game/', '/compare/'];
 let server;
 let directory;
 
