@@ -255,9 +255,8 @@ const dx_cli_command dx_cli_serve = {
     .about =
         "Serves streams: below /s/ and /v1/stream/, made by PUT; below /live/, made when they are\n"
         "first used and kept in memory; below /u/NAME/, inboxes that only NAME reads. --config\n"
-        "changes that. Also pages at /, /healthz and /readyz. Logs to stderr. The first SIGTERM or SIGINT lets
-"
-        "what is under way finish, the second ends it at once.",
+        "changes that. Also pages at /, /healthz and /readyz. Logs to stderr. The first SIGTERM or SIGINT\n"
+        "lets what is under way finish, the second ends it at once.",
     .options = dx_settings_options,
     .options_count = DX_SETTINGS_COUNT,
     .defaults = &dx_settings_defaults,
