@@ -95,7 +95,7 @@ static void on_look(dx_timer *timer)
                      state.why);
     else if (state.status != h->status)
         dx_log_write(&s->log, DX_LOG_INFO, "streams are kept on disk again");
-    h->status = state.status;
+    h->status = (uint8_t)state.status;
     dx_timer_set(s->worker[0].loop, timer, LOOK_MS);
 }
 
