@@ -118,6 +118,21 @@ test('openssl and curl: who is asked for, with and without', limit, async () => 
   await server.stop();
 });
 
+test('curl: the same names over HTTP/2 and HTTP/1.1', limit, async () => {
+  const server = await start('--tls-client', 'optional');
+  for (const version of ['2', '1.1']) {
+    const curl = async (who, ...args) => (await run('curl', ['-sS', '--noproxy', '*', `--http${version}`, '--cacert', made.host.cert,
+      ...(who ? ['--cert', made[who].cert, '--key', made[who].key] : []), '-o', '/dev/null', '-w', '%{http_version} %{http_code}',
+      '-H', 'Content-Type: text/plain', ...args])).out;
+    const url = `${server.url}/u/ada/inbox-${version}`;
+    assert.equal(await curl('bob', '-d', 'x', url), `${version} 204`);
+    assert.equal(await curl('ada', `${url}?offset=-1`), `${version} 200`);
+    assert.equal(await curl('bob', `${url}?offset=-1`), `${version} 403`);
+    assert.equal(await curl(null, `${url}?offset=-1`), `${version} 401`);
+  }
+  await server.stop();
+});
+
 test('duplex pub and sub show theirs, and say what the server wants', limit, async () => {
   const server = await start();
   const url = `${server.url}/u/ada/inbox`;

@@ -165,6 +165,9 @@ test('--redirect: the same URL behind https, whatever is asked', limit, async ()
   const followed = await run('curl', ['-sS', '-L', '--noproxy', '*', '-k', '-d', 'posted', '-H', 'Content-Type: text/plain',
     `${clear}${freshPath()}`, '-o', '/dev/null', '-w', '%{http_code} %{scheme}']);
   assert.match(followed.out, /^204 https$/i);
+  const h2c = await run('curl', ['-sS', '--noproxy', '*', '--http2-prior-knowledge', `${clear}/a?b`, '-o', '/dev/null', '-w',
+    '%{http_version} %{http_code} %{redirect_url}']);
+  assert.equal(h2c.out, `2 308 ${there('127.0.0.1')}/a?b`);
   await server.stop();
 });
 
