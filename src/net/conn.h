@@ -184,7 +184,8 @@ void dx_conn_wrote(dx_conn *conn, size_t size);
 bool dx_conn_write_large(dx_conn *conn, dx_bytes head, dx_bytes body);
 
 /* Queues a copy of the rest of a message that was pulled and left in part, before everything else: it
- * is not pulled any more. Not while a send is in flight. Also good after dx_conn_finish. */
+ * is not pulled any more. Not while a send is in flight, but through TLS, where that is of a copy. Also good
+ * after dx_conn_finish. */
 bool dx_conn_write_rest(dx_conn *conn, dx_bytes rest);
 
 /* Bytes queued and not sent, without what can be pulled. */

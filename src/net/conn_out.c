@@ -156,7 +156,7 @@ bool dx_conn_write_rest(dx_conn *c, dx_bytes rest)
 {
     if ((c->state != DX_CONN_OPEN && c->state != DX_CONN_FLUSHING) || rest.size == 0)
         return true;
-    dx_assert(!c->is_sending && rest.size < UINT32_MAX - c->out_bytes);
+    dx_assert((c->is_tls || !c->is_sending) && rest.size < UINT32_MAX - c->out_bytes);
     dx_chunk *chunk = chunk_new(c, rest.size);
     if (chunk == NULL)
         return false;

@@ -153,6 +153,23 @@ LOOP_TEST("a peer that does not read holds up what is pulled, and little is encr
     finish();
 }
 
+LOOP_TEST("the rest of a message may be queued while what was encrypted of it is on its way")
+{
+    begin();
+    open_both();
+    p.is_down_stopped = true;
+    set_buffer_bytes(p.server.conn->io.fd, SO_SNDBUF, 4096);
+    p.server.feed = bytes, p.server.feed_size = p.server.message_bytes = sizeof bytes;
+    dx_conn_wake(p.server.conn);
+    PAIR_UNTIL(&p, p.server.conn->is_pull_cut);
+    p.server.feed_size = p.server.feed_at; /* it is gone, as a feed's may be for who reads slowly */
+    dx_conn_write_rest(p.server.conn, dx_bytes_at(bytes + p.server.feed_at, sizeof bytes - p.server.feed_at));
+    p.is_down_stopped = false;
+    PAIR_UNTIL(&p, p.client.in.size == sizeof bytes);
+    CHECK_MEM(p.client.in.at, p.client.in.size, bytes, sizeof bytes);
+    finish();
+}
+
 LOOP_TEST("room is told once all that was encrypted has left")
 {
     begin();
