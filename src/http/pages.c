@@ -64,7 +64,9 @@ void dx_pages_handle(dx_exchange *x, void *context)
     const dx_page *page = find(pages, path, is_directory ? "index.html" : "");
     bool is_slash_missing = page == NULL && !is_directory && find(pages, path, "/index.html");
 
-    if (page == NULL && !is_slash_missing)
+    if (page == NULL && !is_slash_missing && x->match.allowed)
+        dx_exchange_answer_method(x, x->match.allowed); /* the path is another route's */
+    else if (page == NULL && !is_slash_missing)
         dx_exchange_problem(x, 404, "Nothing is served at this path.");
     else if (x->head.method != DX_HTTP_GET && x->head.method != DX_HTTP_HEAD)
         dx_exchange_answer_method(x, DX_BIT(DX_HTTP_GET));

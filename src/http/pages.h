@@ -25,7 +25,7 @@ typedef struct dx_pages {
 } dx_pages;
 
 /* Answers `x` with the page at its whole path. pages: a dx_pages. What is not in the table is 404, whatever
- * the method. */
+ * the method, unless a more special route fits the path: then its methods are told (405, Allow). */
 void dx_pages_handle(dx_exchange *x, void *pages);
 
 #endif

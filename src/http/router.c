@@ -138,11 +138,11 @@ static dx_route_status find(const dx_router *router, uint32_t wanted, dx_bytes p
         const dx_route *route = &router->routes[i];
         if (!pattern_fits(dx_bytes_of(route->pattern), path, ret))
             continue;
-        ret->allowed |= route->methods;
         if ((route->methods & wanted) != 0) {
             ret->route = route;
             return DX_ROUTE_OK;
         }
+        ret->allowed |= route->methods;
     }
     return ret->allowed ? DX_ROUTE_METHOD : DX_ROUTE_NOT_FOUND;
 }
@@ -150,8 +150,7 @@ static dx_route_status find(const dx_router *router, uint32_t wanted, dx_bytes p
 dx_route_status dx_router_find(const dx_router *router, const dx_route_wish *wish,
                                dx_route_match *ret)
 {
-    if (wish->is_websocket &&
-        find(router, DX_ROUTE_WEBSOCKET, wish->path, ret) == DX_ROUTE_OK)
+    if (wish->is_websocket && find(router, DX_ROUTE_WEBSOCKET, wish->path, ret) == DX_ROUTE_OK)
         return DX_ROUTE_OK;
     return find(router, methods_of(wish), wish->path, ret);
 }

@@ -45,7 +45,7 @@ typedef struct dx_route_wish {
 
 typedef struct dx_route_match {
     const dx_route *route;
-    uint32_t allowed; /* methods of all routes that fit the path */
+    uint32_t allowed; /* of the routes that fit the path, without one that was found, or are less special */
     dx_route_parameter parameters[DX_ROUTE_PARAMETERS_MAX];
     size_t parameters_count;
 } dx_route_match;
@@ -58,7 +58,7 @@ DX_MUST_USE dx_err dx_router_add(dx_router *router, const dx_route *route);
 void dx_router_deinit(dx_router *router);
 
 /* Finds the route: literal segments before `{name}` before `**` (which may match nothing: "/a/" fits
- * "/a/" + "**"). ret->allowed is set whenever the path fits some route. Cost: O(routes). */
+ * "/a/" + "**"). ret->allowed is set whatever is found. Cost: O(routes). */
 dx_route_status dx_router_find(const dx_router *router, const dx_route_wish *wish,
                                dx_route_match *ret);
 

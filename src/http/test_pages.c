@@ -129,3 +129,20 @@ TEST("§14 ranges are of the page as it is, one or many")
           memmem(r.body.at, r.body.size, "\r\n\r\nrt\r\n", 8));
     served_response_deinit(&r);
 }
+
+TEST("RFC 9110 §15.5.6 a path that is another route's stays that, whatever the method")
+{
+    served s;
+    served_response r;
+    dx_route health = {"/healthz", DX_BIT(DX_HTTP_GET), 0, dx_pages_handle, NULL};
+
+    served_init(&s, &(dx_route){"/**", UINT32_MAX & ~DX_ROUTE_WEBSOCKET, 0, dx_pages_handle,
+                                (void *)(uintptr_t)&pages});
+    CHECK_INT(dx_router_add(&s.router, &health), DX_OK);
+    served_ask(&s, DX_BYTES("DELETE /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+               &r);
+    CHECK_INT(r.head.code, 405);
+    CHECK_BYTES(served_field(&r, "Allow"), "GET, HEAD, OPTIONS");
+    served_response_deinit(&r);
+    served_deinit(&s);
+}
