@@ -37,7 +37,7 @@ function drawRow(row, now) {
   if (!last || last === shown) return
   if (!shown || shown.p !== last.p) {
     row.price.textContent = last.p.toFixed(row.digits)
-    const percent = (last.p / row.start - 1) * 100
+    const percent = Math.round((last.p / row.start - 1) * 10000) / 100
     row.change.textContent = `${percent > 0 ? '+' : percent < 0 ? '−' : ''}${Math.abs(percent).toFixed(2)} %`
     row.change.className = percent > 0 ? 'up' : percent < 0 ? 'down' : ''
     if (shown) {
