@@ -221,11 +221,25 @@ static bool is_done(const dx_http2 *h)
             (h->is_fin_seen && h->streams_count == 0));
 }
 
+/* An allocation of nghttp2's has failed: it is not asked any more. */
+static bool is_broken(dx_http2 *h)
+{
+    if (h->memory.is_broken && h->conn->state != DX_CONN_CLOSED) {
+        h->state = H2_OVER;
+        dx_conn_abort(h->conn, DX_ERR_MEMORY, true);
+    }
+    return h->memory.is_broken;
+}
+
 static void work(dx_http2 *h)
 {
+    if (is_broken(h))
+        return;
     turn_streams(h);
     produce(h);
     free_closed(h);
+    if (is_broken(h))
+        return;
     if (is_done(h)) {
         if (!h->is_goaway_sent) {
             dx_http2_fail(h, NGHTTP2_NO_ERROR, "the client asks nothing any more");
@@ -272,6 +286,8 @@ static size_t on_bytes(dx_conn *conn, uint8_t *at, size_t size)
     h->heard_ms = now_ms(h);
     h->in_bytes += size;
     ssize_t used = nghttp2_session_mem_recv(h->session, at, size);
+    if (is_broken(h))
+        return size;
     if (used < 0)
         on_fatal(h, used);
     else if (dx_http2_check_useful(h))
@@ -298,6 +314,13 @@ static void on_room(dx_conn *conn)
     work(conn->protocol);
 }
 
+static void close_session(dx_http2 *h)
+{
+    if (!h->memory.is_broken)
+        nghttp2_session_del(h->session);
+    dx_http2_memory_free(&h->memory);
+}
+
 static void on_closed(dx_conn *conn, dx_err why)
 {
     dx_http2 *h = conn->protocol;
@@ -310,7 +333,7 @@ static void on_closed(dx_conn *conn, dx_err why)
     dx_task_clear(&h->work);
     if (h->block)
         dx_http2_block_give(h->http, h->block);
-    nghttp2_session_del(h->session);
+    close_session(h);
     dx_pool_give(&shared->conns, h);
 }
 
@@ -329,35 +352,11 @@ bool dx_http2_is(const dx_conn *conn)
 
 /* ---- beginnings ------------------------------------------------------------------------------------------ */
 
-static void *take_memory(size_t size, void *context)
-{
-    (void)context;
-    return malloc(size);
-}
-
-static void *take_zeroed(size_t count, size_t size, void *context)
-{
-    (void)context;
-    return calloc(count, size);
-}
-
-static void *take_again(void *at, size_t size, void *context)
-{
-    (void)context;
-    return realloc(at, size);
-}
-
-static void give_memory(void *at, void *context)
-{
-    (void)context;
-    free(at);
-}
-
 static bool open_session(dx_http2 *h)
 {
     const dx_http_config *config = &h->http->config;
     const dx_http2_shared *shared = h->http->http2;
-    nghttp2_mem memory = {NULL, take_memory, give_memory, take_zeroed, take_again};
+    nghttp2_mem memory = dx_http2_memory_init(&h->memory);
     const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, config->http2.streams_max},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, config->http2.stream_window_bytes},
@@ -366,14 +365,15 @@ static bool open_session(dx_http2 *h)
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
     };
 
-    if (nghttp2_session_server_new3(&h->session, shared->callbacks, h, shared->option, &memory) !=
-        0)
+    if (nghttp2_session_server_new3(&h->session, shared->callbacks, h, shared->option, &memory)) {
+        dx_http2_memory_free(&h->memory);
         return false;
+    }
     if (nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings, DX_COUNT(settings)) == 0 &&
         nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0,
                                               (int32_t)config->http2.conn_window_bytes) == 0)
         return true;
-    nghttp2_session_del(h->session);
+    close_session(h);
     return false;
 }
 

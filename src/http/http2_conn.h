@@ -46,10 +46,17 @@ typedef enum dx_http2_state {
 
 enum { H2_RESETS_KNOWN = 16 };
 
+/* What nghttp2 has allocated for a connection. */
+typedef struct dx_http2_memory {
+    dx_list blocks;
+    bool is_broken; /* an allocation has failed: the session must not be used any more */
+} dx_http2_memory;
+
 typedef struct dx_http2 {
     dx_http *http;
     dx_conn *conn;
     nghttp2_session *session;
+    dx_http2_memory memory; /* the session's */
     dx_task work;    /* at the end of a turn: streams that were woken, then what is to be sent */
     dx_list streams; /* of dx_http2_stream.link, in the order of their ids */
     dx_list woken;   /* of turn_link: something is to be looked at */
@@ -112,6 +119,13 @@ void dx_http2_fail(dx_http2 *h, uint32_t code, const char *why);
 
 /* The answer to one of our pings. */
 void dx_http2_on_pong(dx_http2 *h);
+
+/* ---- http2_memory.c ---- */
+
+/* Gives what nghttp2 is to be told; `memory` stays where it is. */
+nghttp2_mem dx_http2_memory_init(dx_http2_memory *memory);
+/* Frees all that is left. */
+void dx_http2_memory_free(dx_http2_memory *memory);
 
 /* ---- http2_frames.c: nghttp2's callbacks ---- */
 

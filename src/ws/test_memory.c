@@ -28,6 +28,14 @@ typedef struct scene {
 #define DEFLATE "Sec-WebSocket-Extensions: permessage-deflate\r\n"
 #define MASK0 "\0\0\0\0" /* the legal key that changes nothing */
 
+/* HTTP/2: the preface with SETTINGS, the acknowledgement of the server's; heads in HPACK's plainest form. */
+#define H2_HELLO                                                                                   \
+    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\0\x04\x01\0\0\0\0"
+#define H2_POST(path) "\0\0\x0d\x01\x04\0\0\0\x01\x83\x86\x04\x06" path "\x01\x01x"
+#define H2_CONNECT                                                                                 \
+    "\0\0\x41\x01\x04\0\0\0\x01\x02\x07" "CONNECT" "\0\x09:protocol\x09websocket\x86\x04\x03/ws"  \
+    "\x01\x01x\0\x15sec-websocket-version\x02" "13"
+
 static const scene scenes[] = {
     {"a request", {B("GET /echo HTTP/1.1\r\nHost: x\r\n\r\n")}, "200 OK", false},
     {"a head in pieces",
@@ -77,6 +85,18 @@ static const scene scenes[] = {
      "\x81\x05Hello",
      true},
     {"a closing handshake", {B(WS_HEAD "\r\n"), B("\x88\x82" MASK0 "\x03\xe8")}, "\x88\x02\x03\xe8", false},
+    {"a request over HTTP/2", {B(H2_HELLO "\0\0\x0c\x01\x05\0\0\0\x01\x82\x86\x04\x05/nono\x01\x01x")},
+     "\"status\":404", false},
+    {"a body over HTTP/2, in pieces, answered later",
+     {B(H2_HELLO H2_POST("/later")), B("\0\0\x03\0\0\0\0\0\x01h2 "), B("\0\0\x04\0\x01\0\0\0\x01" "body")},
+     "h2 body", false},
+    {"a request over HTTP/2 that is reset", 
+     {B(H2_HELLO H2_POST("/later")), B("\0\0\x04\x03\0\0\0\0\x01\0\0\0\x08" "\0\0\x08\x06\0\0\0\0\0" "pingping")},
+     "pingping", false},
+    {"a WebSocket over HTTP/2",
+     {B(H2_HELLO H2_CONNECT), B("\0\0\x0b\0\0\0\0\0\x01\x81\x85" MASK0 "Hello"),
+      B("\0\0\x08\0\x01\0\0\0\x01\x88\x82" MASK0 "\x03\xe8")},
+     "\x88\x02\x03\xe8", false},
     {"a fault in a frame", {B(WS_HEAD "\r\n"), B("\x83\x80" MASK0)}, "\x03\xea", false},
 };
 
