@@ -168,7 +168,7 @@ size_t h2_block(uint8_t *to, size_t max, ...)
     return size;
 }
 
-void h2_headers(h2 *c, int32_t id, uint8_t flags, ...)
+void h2_headers(h2 *c, int32_t id, int flags, ...)
 {
     uint8_t block[32768];
     va_list fields;
@@ -176,7 +176,7 @@ void h2_headers(h2 *c, int32_t id, uint8_t flags, ...)
     va_start(fields, flags);
     size_t size = put_block(block, sizeof block, fields);
     va_end(fields);
-    h2_frame(c, NGHTTP2_HEADERS, flags, id, block, size);
+    h2_frame(c, NGHTTP2_HEADERS, (uint8_t)flags, id, block, size);
 }
 
 void h2_request(h2 *c, int32_t id, uint8_t flags, const char *method, const char *path)

@@ -72,7 +72,7 @@ void h2_frame(h2 *c, uint8_t type, uint8_t flags, int32_t id, const void *payloa
 
 /* A head in HPACK's plainest form: "name", "value", ... NULL. Gives its size. */
 size_t h2_block(uint8_t *to, size_t max, ...);
-void h2_headers(h2 *c, int32_t id, uint8_t flags, ...);
+void h2_headers(h2 *c, int32_t id, int flags, ...);
 /* :method, :scheme, :path, :authority. */
 void h2_request(h2 *c, int32_t id, uint8_t flags, const char *method, const char *path);
 void h2_get(h2 *c, int32_t id, const char *path); /* whole */
