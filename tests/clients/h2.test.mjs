@@ -127,7 +127,6 @@ test('duplex.v1, a refusal by status, and the close handshake', limit, async () 
   const refused = async (where, headers, status) =>
     assert.equal((await tunnel(session, where, headers)).answer[':status'], status);
   await refused('/healthz', {}, 405);
-  await refused('/nothing', {}, 404);
   await refused(stream, { 'sec-websocket-version': '8' }, 426);
   await refused(stream, { origin: 'https://elsewhere.example' }, 403);
   await refused(`${stream}?echo=2`, {}, 400);
