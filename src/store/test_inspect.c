@@ -72,7 +72,8 @@ static bool note_message(dx_store_walker *walker, const dx_message *message)
 
 static void check_walk(const char *want, int streams_max)
 {
-    notes n = {.walker = {note_stream, note_message}, .streams_max = streams_max};
+    notes n = {.walker = {.on_stream = note_stream, .on_message = note_message},
+               .streams_max = streams_max};
 
     CHECK_INT(dx_store_sqlite_walk(a.directory, &n.walker, a.why), DX_OK);
     CHECK_MEM(n.text, n.size, want, strlen(want));
