@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { SLAB_BYTES = 65536 };
+enum { SLAB_BYTES = 65536, EMPTY_MAX = 8 };
 
 struct free_object {
     struct free_object *next;
@@ -36,7 +36,8 @@ static bool slab_has_room(const dx_pool *pool, const struct slab *s)
  * own because of the alignment. Twice the size holds an aligned slab; the rest goes back. */
 static void *slab_map(void)
 {
-    uint8_t *at = mmap(NULL, 2 * SLAB_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *at =
+        mmap(NULL, 2 * SLAB_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (at == MAP_FAILED)
         return NULL;
@@ -56,6 +57,7 @@ static struct slab *slab_new(dx_pool *pool)
     *s = (struct slab){.fresh_offset = (sizeof *s + 15) & ~15u};
     dx_list_init(&s->link);
     dx_list_append(&pool->slabs_open, &s->link);
+    pool->empty_count++;
     return s;
 }
 
@@ -69,7 +71,7 @@ static void *slab_take(dx_pool *pool, struct slab *s)
         object = (uint8_t *)s + s->fresh_offset;
         s->fresh_offset += (uint32_t)pool->object_bytes;
     }
-    s->live_count++;
+    pool->empty_count -= s->live_count++ == 0;
     if (!slab_has_room(pool, s))
         dx_list_remove(&s->link);
     return object;
@@ -113,12 +115,14 @@ void dx_pool_give(dx_pool *pool, void *object)
     struct free_object *hole = object;
     hole->next = s->free;
     s->free = hole;
-    s->live_count--;
-    /* The last open slab stays, so that one object taken and given in turn costs no system call. */
-    if (s->live_count == 0 && pool->slabs_open.next != pool->slabs_open.prev) {
-        dx_list_remove(&s->link);
-        munmap(s, SLAB_BYTES);
+    if (--s->live_count > 0)
+        return;
+    if (pool->empty_count < EMPTY_MAX) { /* what one turn takes and gives costs no system call */
+        pool->empty_count++;
+        return;
     }
+    dx_list_remove(&s->link);
+    munmap(s, SLAB_BYTES);
 }
 
 void dx_pool_deinit(dx_pool *pool)

@@ -1,5 +1,5 @@
 /* Objects of one size, many of them, without the heap's overhead for each.
- * Is:     slabs of 64 KiB with a free list each; an empty slab goes back to the system.
+ * Is:     slabs of 64 KiB with a free list each; empty ones go back to the system, all but eight.
  * Is not: for objects of several sizes, or for more than one thread.
  * Memory: object size rounded up to 8, plus 1/1000. Under AddressSanitizer each object is its own
  *         heap block, so that use after free is seen.
@@ -12,6 +12,7 @@
 typedef struct dx_pool {
     size_t object_bytes; /* rounded up */
     size_t live_count;
+    uint32_t empty_count; /* slabs */
     dx_list slabs_open; /* of struct slab: with room */
 } dx_pool;
 

@@ -117,6 +117,11 @@ TEST("pool: objects are distinct, zeroed, reused; slabs come and go")
             dx_pool_give(&pool, objects[(i * 7) % COUNT]);
     }
     CHECK_INT(pool.live_count, 0);
+    CHECK_INT(pool.empty_count, DX_HAVE_ASAN ? 0 : 8); /* of ten */
+    objects[0] = dx_pool_take(&pool);
+    CHECK_INT(pool.empty_count, DX_HAVE_ASAN ? 0 : 7);
+    dx_pool_give(&pool, objects[0]);
+    CHECK_INT(pool.empty_count, DX_HAVE_ASAN ? 0 : 8);
     dx_pool_deinit(&pool);
 }
 
