@@ -309,6 +309,24 @@ LOOP_TEST("a body that comes too slowly is answered 408, the others are not held
     h2_close(&c);
 }
 
+LOOP_TEST("§8.1.1 a malformed head is its stream's alone: its time does not end the others")
+{
+    begin(NULL);
+    const dx_http2 *h = h2_server_conn(&c)->protocol;
+    h2_get(&c, 1, "/later");
+    H2_UNTIL(&c, c.s.later_count == 1);
+    h2_headers(&c, 3, ES | EH, ":method", "GET", ":scheme", "http", ":path", "/hello", "X-Upper",
+               "1", NULL);
+    H2_UNTIL(&c, h2_of(&c, 3)->is_reset);
+    CHECK_INT(h->block_due_ms, 0);
+    h2_headers(&c, 5, ES | EH, ":method", "GET", ":scheme", "http", NULL);
+    H2_UNTIL(&c, h2_of(&c, 5)->is_reset);
+    CHECK_INT(h->block_due_ms, 0);
+    CHECK(h->block == NULL);
+    h2_check_alive(&c);
+    h2_close(&c);
+}
+
 /* ---- responses and their windows --------------------------------------------------------------------- */
 
 LOOP_TEST("§6.9 a response goes on as its window allows, and holds up nobody")
