@@ -64,12 +64,11 @@ static void close_stream(dx_conn *conn, bool is_reset)
     dx_http2_stream *s = DX_CONTAINER(conn, dx_http2_stream, carried.conn);
     dx_http2 *h = s->h;
 
-    if (!s->is_gone && h->state != H2_OVER) {
+    /* Also when all is over: what is sent later may close a stream that was freed already. */
+    if (!s->is_gone && !h->memory.is_broken)
         nghttp2_session_set_stream_user_data(h->session, s->id, NULL);
-        if (!s->is_whole || !s->is_end_sent)
-            nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, s->id,
-                                      reset_code(s, is_reset));
-    }
+    if (!s->is_gone && h->state != H2_OVER && (!s->is_whole || !s->is_end_sent))
+        nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, s->id, reset_code(s, is_reset));
     dx_list_remove(&s->turn_link);
     dx_list_append(&h->closed, &s->turn_link);
     dx_http2_wake(h);

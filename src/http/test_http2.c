@@ -463,6 +463,56 @@ LOOP_TEST("§6.8 draining does not wait for a client that does not answer the pi
     h2_close(&c);
 }
 
+/* Without reading what came meanwhile. */
+static void write_unread(const void *at, size_t size)
+{
+    CHECK_INT(peer_write_some(&c.p, dx_bytes_at(at, size)), size);
+}
+
+static void write_request_unread(uint8_t id)
+{
+    uint8_t frame[128] = {0, 0, 0, NGHTTP2_HEADERS, ES | EH, 0, 0, 0, id};
+    size_t size = h2_block(frame + 9, sizeof frame - 9, ":method", "GET", ":scheme", "http",
+                           ":path", "/later", ":authority", "a", NULL);
+
+    frame[2] = (uint8_t)size;
+    write_unread(frame, 9 + size);
+}
+
+LOOP_TEST("ended while the client reads nothing: what leaves later reaches no other's streams")
+{
+    static h2 good;
+    static char text[4 << 20];
+
+    memset(text, 'z', sizeof text - 1);
+    begin(NULL);
+    const dx_http2 *h = h2_server_conn(&c)->protocol;
+    h2_setting(&c, NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 30);
+    h2_window(&c, 0, 1 << 30);
+    h2_get(&c, 1, "/later");
+    H2_UNTIL(&c, c.s.later_count == 1);
+    site_answer(&c.s, text);
+    TURN_UNTIL(c.s.w.loop, dx_conn_queued(h->conn) >= c.s.http.config.queued_bytes_high);
+    dx_http_drain(h2_server_conn(&c)); /* its GOAWAY cannot leave, nor can the second, for 1, */
+    write_unread((const uint8_t[17]){0, 0, 8, NGHTTP2_PING, ACK}, 17);
+    write_request_unread(3); /* nor that of what comes next */
+    write_unread((const uint8_t[14]){0, 0, 5, NGHTTP2_PRIORITY}, 14);
+    TURN_UNTIL(c.s.w.loop, h->state == H2_OVER && h->streams_count == 0);
+    h2_open_beside(&good, &c);
+    CHECK(h2_greet(&good));
+    h2_get(&good, 1, "/later");
+    H2_UNTIL(&good, c.s.later_count == 1);
+    H2_UNTIL(&c, h2_is_over(&c));
+    CHECK_INT(c.goaways, 3);
+    CHECK_INT(c.goaway_last[1], 1);
+    CHECK_INT(c.s.later_count, 1);
+    site_answer(&c.s, "good");
+    H2_UNTIL(&good, h2_of(&good, 1)->is_ended);
+    CHECK(!h2_of(&good, 1)->is_reset);
+    h2_close_beside(&good, &c);
+    h2_close(&c);
+}
+
 LOOP_TEST("idle connections end with GOAWAY(NO_ERROR); one with a stream does not")
 {
     dx_http_config config = DX_HTTP_CONFIG_DEFAULT;
