@@ -51,6 +51,10 @@ static void arm(dx_http2 *h)
     const dx_http2_config *config = &h->http->config.http2;
     uint64_t due = 0, now = now_ms(h);
 
+    if (h->state == H2_OVER) { /* a client that takes nothing more is conn.c's to reset */
+        dx_conn_set_deadline(h->conn, 0);
+        return;
+    }
     take_earlier(&due, h->settings_due_ms);
     take_earlier(&due, h->block_due_ms);
     take_earlier(&due, h->drain_due_ms);

@@ -498,6 +498,7 @@ LOOP_TEST("ended while the client reads nothing: what leaves later reaches no ot
     write_request_unread(3); /* nor that of what comes next */
     write_unread((const uint8_t[14]){0, 0, 5, NGHTTP2_PRIORITY}, 14);
     TURN_UNTIL(c.s.w.loop, h->state == H2_OVER && h->streams_count == 0);
+    CHECK_INT(h->conn->protocol_due_ms, 0); /* it waits for the client's reading only */
     h2_open_beside(&good, &c);
     CHECK(h2_greet(&good));
     h2_get(&good, 1, "/later");
