@@ -106,7 +106,7 @@ static dx_http2_stream *oldest_body(dx_http2 *h)
 {
     for (dx_list *l = h->streams.next; l != &h->streams; l = l->next) {
         dx_http2_stream *s = DX_CONTAINER(l, dx_http2_stream, link);
-        if (s->state == S2_BODY)
+        if (s->state == S2_BODY && s->carried.conn.state != DX_CONN_CLOSED)
             return s;
     }
     return NULL;
@@ -122,7 +122,7 @@ static void feed_starved(dx_http2 *h)
 {
     for (dx_list *l = h->streams.next; l != &h->streams && h->starved_count > 0; l = l->next) {
         dx_http2_stream *s = DX_CONTAINER(l, dx_http2_stream, link);
-        if (!s->is_starved)
+        if (!s->is_starved || s->carried.conn.state == DX_CONN_CLOSED)
             continue;
         if (h->bodies_bytes > config_of(s)->bodies_bytes_max && s != oldest_body(h))
             return;
@@ -132,10 +132,9 @@ static void feed_starved(dx_http2 *h)
     }
 }
 
+/* Others may have waited for it even if nothing of it came. */
 static void forget_body(dx_http2_stream *s)
 {
-    if (s->body.at == NULL)
-        return;
     s->h->bodies_bytes -= (uint32_t)s->body.size;
     dx_buffer_clear(&s->body);
     feed_starved(s->h);

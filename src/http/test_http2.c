@@ -294,6 +294,35 @@ LOOP_TEST(
     h2_close(&c);
 }
 
+LOOP_TEST("a body that others wait for goes away, with bytes or without: the next one goes on")
+{
+    static char text[161];
+    dx_http_config config = DX_HTTP_CONFIG_DEFAULT;
+
+    memset(text, 'x', sizeof text - 1);
+    config.http2.bodies_bytes_max = 300;
+    config.http2.stream_window_bytes = 200;
+    for (int i = 0; i < 2; i++) {
+        begin(&config);
+        const dx_http2 *h = h2_server_conn(&c)->protocol;
+        for (int32_t id = 1; id <= 5; id += 2)
+            h2_request(&c, id, EH, "POST", "/echo");
+        if (i == 1)
+            h2_data(&c, 1, 0, "bytes");
+        h2_data(&c, 3, 0, text);
+        H2_UNTIL(&c, h2_of(&c, 3)->window == 160);
+        h2_data(&c, 5, 0, text);
+        h2_data(&c, 3, 0, text);
+        H2_UNTIL(&c, h->starved_count == 2);
+        h2_reset(&c, 1, NGHTTP2_CANCEL);
+        H2_UNTIL(&c, h2_of(&c, 3)->window == 320);
+        h2_data(&c, 3, ES, "end");
+        H2_UNTIL(&c, h2_of(&c, 3)->is_ended && h2_of(&c, 5)->window == 160);
+        CHECK_INT(h2_of(&c, 3)->body.size, 323);
+        h2_close(&c);
+    }
+}
+
 LOOP_TEST("a body that comes too slowly is answered 408, the others are not held up")
 {
     dx_http_config config = DX_HTTP_CONFIG_DEFAULT;
