@@ -58,8 +58,10 @@ export class Me {
     return this.#shared.get(key)
   }
 
-  // What goes into an inbox: everybody can read that, the two can read what is in the box.
-  async seal(to, content) {
+  // What goes into an inbox: everybody can read that, the two can read what is in the box. Anybody may say that a key
+  // is that of `id`: it is only if the id is its hash.
+  async seal(to, id, content) {
+    if (await idOf(to) !== id) throw new Error('the key that came with this name is not theirs')
     const iv = crypto.getRandomValues(new Uint8Array(12))
     const bytes = new TextEncoder().encode(JSON.stringify(content))
     const box = await subtle.encrypt({ name: 'AES-GCM', iv }, await this.#with(to), bytes)

@@ -205,7 +205,7 @@ export class Inbox {
   // First to the other, then a copy to oneself, under one id.
   send(talk, text) {
     return talk.say({ from: this.me.id, name: this.me.name, text, mine: true }, async ({ mine, from, ...content }) => {
-      const letter = await this.me.seal(talk.key, content)
+      const letter = await this.me.seal(talk.key, talk.person, content)
       await this.kept.ready
       await (await this.#to(talk.person)).publish(letter)
       await this.kept.stream.publish(letter)
