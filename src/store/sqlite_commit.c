@@ -300,10 +300,11 @@ static int write_group(dx_sqlite *s, const group *g)
     if (code == SQLITE_OK)
         code = dx_db_commit(&s->writer_db);
     dx_db_rollback(&s->writer_db);
-    if (code == SQLITE_OK) {
-        atomic_store(&s->ids_reserved, reserved);
-        dx_log_mark_set(&s->mark, s->log_pages);
-    }
+    if (code != SQLITE_OK)
+        return code;
+    if (g->count > 0 || reserved != atomic_load(&s->ids_reserved))
+        dx_log_mark_set(&s->mark, s->log_pages); /* else nothing was written, and nothing synced */
+    atomic_store(&s->ids_reserved, reserved);
     return code;
 }
 
