@@ -130,7 +130,7 @@ class Check:
                 return epoch
         if self.ledger.store == "disk":
             return final.epoch if final else 0
-        return -session.client  # of a life that nobody else has seen
+        return -1 - len(self.seen)  # of a life that nobody else has seen, not even this client in another session
 
     def look_at_session(self, session):
         epoch = self.epoch_of(session)
