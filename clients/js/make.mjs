@@ -56,7 +56,7 @@ const code = all.filter(({ is }) => is !== 'blank')
 const opens = ({ is, text }) => is === 'other' && /^[([{]$/.test(text)
 const closes = ({ is, text }) => is === 'other' && /^[)\]}]$/.test(text)
 const oneOf = (text) => new Set(text.split(/\s+/))
-const words = oneOf(`async await break case catch class const constructor continue default else extends false finally for
+const words = oneOf(`async await break case catch class const constructor continue default do else extends false finally for
   function get if in instanceof let new null of return static super this throw true try typeof undefined void while yield`)
 const globals = oneOf(`Stream DuplexError AbortController AbortSignal ArrayBuffer Date Error EventTarget JSON Map Math
   Object Promise Set String Symbol TextDecoder TextEncoder TypeError URL Uint8Array atob clearInterval clearTimeout
@@ -106,13 +106,19 @@ function kindOf(i) {
 const alphabet = [...'etnairoslcdupmhgfbyvwkxjqzETNAIROSLCDUPMHGFBYVWKXJQZ']
 const names = [...alphabet, ...alphabet.flatMap((a) => alphabet.map((b) => a + b))].filter((name) => !isForeign(name))
 
-// Short names for long ones, the most frequent first, but none of `used`.
-function shorten(tokens, used = new Set()) {
+// Short names for long ones, but none of `used`.
+const shorten = (texts, used) => {
+  const free = names.filter((name) => !used.has(name))
+  return new Map([...new Set(texts)].map((text, i) => [text, free[i]]))
+}
+
+// The most frequent first; one after the other, so that pieces which do alike look alike.
+const byUse = (tokens, used = new Set()) => {
   const count = new Map()
   for (const { text } of tokens) count.set(text, (count.get(text) ?? 0) + 1)
-  const free = names.filter((name) => !used.has(name))
-  return new Map([...count].sort((a, b) => b[1] - a[1]).map(([name], i) => [name, free[i]]))
+  return shorten([...count].sort((a, b) => b[1] - a[1]).map(([text]) => text), used)
 }
+const byPlace = (tokens, used) => shorten(tokens.map(({ text }) => text), used)
 
 // Members of ours are one family of names, what is declared at the top another; each piece has its own.
 function rename() {
@@ -123,8 +129,8 @@ function rename() {
   const declared = new Set(code.filter(isDeclared).map(({ text }) => text))
   const topKept = isKept(code.filter(({ text }) => declared.has(text)))
   const isTop = ({ text }) => declared.has(text) && !topKept.has(text)
-  const members = shorten(code.filter(({ kind }) => kind === 'member'))
-  const top = shorten(code.filter((token) => token.kind === 'variable' && isTop(token)), isKept(code))
+  const members = byUse(code.filter(({ kind }) => kind === 'member'))
+  const top = byUse(code.filter((token) => token.kind === 'variable' && isTop(token)), isKept(code))
   for (const token of code) if (token.kind === 'member') token.short = members.get(token.text)
   const pieces = new Map()
   for (const token of code) pieces.set(token.piece, [...(pieces.get(token.piece) ?? []), token])
@@ -132,31 +138,59 @@ function rename() {
     const kept = isKept(tokens)
     const own = tokens.filter((token) => token.kind === 'variable' && !declared.has(token.text) && !kept.has(token.text))
     const used = new Set([...kept, ...tokens.filter(isTop).map(({ text }) => top.get(text))])
-    const local = shorten(own, used)
+    const local = byPlace(own, used)
     for (const token of own) token.short = local.get(token.text)
     for (const token of tokens) if (token.kind === 'variable' && isTop(token)) token.short = top.get(token.text)
   }
 }
 
-// The brackets around one parameter, and the comma behind a last element.
+const briefer = new Map([['const', 'let'], ['true', '!0'], ['false', '!1'], ['undefined', 'void 0']])
+
+// Words that have a shorter form, the brackets around one parameter, and the comma behind a last element.
 function drop() {
   code.forEach((token, i) => {
     const [next, end, arrow] = code.slice(i + 1)
+    if (token.is === 'name') token.short ??= briefer.get(token.text)
     if (token.text === ',' && closes(next)) token.short = ''
     if (token.text === '(' && next.is === 'name' && end?.text === ')' && arrow?.text === '=>')
       token.short = end.short = code[i - 1].text === 'async' ? ' ' : ''
   })
 }
 
-// A blank stays between two words; a line's end, but where a statement cannot end or begin.
+// Declarations that follow each other are one.
+function join() {
+  const first = [] // by depth: what the statement begins with that is being read there
+  let depth = 0
+  all.forEach((token, i) => {
+    if (closes(token)) first.length = depth--
+    if (token.is !== 'blank') first[depth] ??= token.text
+    if (opens(token)) depth++
+    if (token.is !== 'blank' || !isEnd(i)) return
+    const [declares, blank] = all.slice(i + 1)
+    if (first[depth] === 'const' && declares?.text === 'const') {
+      token.short = ','
+      declares.short = blank.short = ''
+    }
+    first.length = depth
+  })
+}
+
+// Whether a statement can end, and another begin, at blank i.
+function isEnd(i) {
+  const [before, after] = [all[i - 1]?.text ?? '', all[i + 1]?.text ?? '']
+  return all[i].text === '\n' && !/[{([,;:?=>&|!]$/.test(before) && !/^[)\]},.?:=&|]/.test(after)
+}
+
+// A blank stays between two words; a line's end, where a statement ends.
 function write() {
   let out = ''
   rename()
   drop()
+  join()
   all.forEach(({ is, text, short }, i) => {
     const after = all[i + 1]?.text ?? ''
-    if (is !== 'blank') out += short ?? text
-    else if (text === '\n' && !/[{([,;:?=>&|!]$/.test(out) && !/^[)\]},.?:=&|]/.test(after)) out += '\n'
+    if (is !== 'blank' || short !== undefined) out += short ?? text
+    else if (isEnd(i)) out += '\n'
     else if (/[\w$]$/.test(out) && /^[\w$#]/.test(after)) out += ' '
     else if (/[+-]$/.test(out) && /^[+-]/.test(after)) out += ' '
   })

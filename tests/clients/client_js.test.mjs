@@ -32,10 +32,10 @@ test('what is in clients/js is what make.mjs makes of src/', limit, () => {
   }
 });
 
-test('a page loads at most 6 KB, compressed', limit, () => {
+test('a page loads at most 6 KB, compressed: 6000 bytes', limit, () => {
   for (const name of made) {
     const size = zlib.gzipSync(fs.readFileSync(path.join(root, name)), { level: 9 }).length;
-    assert.ok(size <= 6144, `${name}: ${size} bytes`);
+    assert.ok(size > 3000 && size <= 6000, `${name}: ${size} bytes`);
   }
 });
 

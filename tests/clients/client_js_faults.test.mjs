@@ -259,8 +259,13 @@ test('above the rate of a stream: later, all of them, in order', limit, async ()
 });
 
 test('who comes online, or is looked at, does not wait any longer; who is hidden waits longer', limit, async () => {
-  const page = Object.assign(new EventTarget(), { visibilityState: 'hidden' });
-  globalThis.document = page;
+  const window = new EventTarget(); // what is said of a document reaches its window
+  const page = { visibilityState: 'hidden', dispatchEvent: (event) => window.dispatchEvent(event) };
+  Object.assign(globalThis, {
+    document: page,
+    addEventListener: window.addEventListener.bind(window),
+    removeEventListener: window.removeEventListener.bind(window),
+  });
   try {
     const relay = await Relay.to(new URL(shared.url).port);
     relay.isRefusing = true;
@@ -277,7 +282,7 @@ test('who comes online, or is looked at, does not wait any longer; who is hidden
     told.sub.close();
     relay.close();
   } finally {
-    delete globalThis.document;
+    for (const name of ['document', 'addEventListener', 'removeEventListener']) delete globalThis[name];
   }
 });
 

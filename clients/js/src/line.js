@@ -9,14 +9,19 @@ import { byPoll, bySse, guard } from './doors.js'
 
 const ways = { websocket: byWebSocket, sse: bySse, 'long-poll': byPoll }
 
+// Whether anybody looks, and what says that it is worth to try again at once (both reach the window).
+const isHidden = () => globalThis.document?.visibilityState === 'hidden'
+const hear = (verb, fn) =>
+  ['online', 'visibilitychange'].forEach((event) => globalThis[`${verb}EventListener`]?.(event, fn))
+
 export class Line {
   _door = 0
   _again = 0 // when to try the first door again
   _blocked = 0 // WebSockets in a row that did not open
-  _hasOpened = false // one did
-  _wasLive = false
-  _isRunning = false
-  _isStopped = false
+  _hasOpened // one did
+  _wasLive
+  _isRunning
+  _isStopped
   _timers = {}
 
   constructor(url, options) {
@@ -32,11 +37,17 @@ export class Line {
   }
 
   get _isReading() {
-    return this._readers._all.size > 0 || !!this._present
+    return this._readers._all.size || this._present
   }
 
   get _isWanted() {
     return !this._isStopped && (this._isReading || (this._isByWebSocket && this._outbox._wantsSocket))
+  }
+
+  // This line, if it was not stopped.
+  get _open() {
+    if (this._isStopped) throw new DuplexError('stopped')
+    return this
   }
 
   // Begins anew, at once.
@@ -63,29 +74,25 @@ export class Line {
   // Full jitter; what the server says comes first. Who is not looked at comes back more rarely.
   _delay(fails, { after_ms, retry_ms = 0 }) {
     const { retry_ms: first, retry_max_ms: most } = this._options
-    const isHidden = globalThis.document?.visibilityState === 'hidden'
-    return after_ms ?? retry_ms + Math.random() * (isHidden ? most : Math.min(most, first * 2 ** fails))
+    return after_ms ?? retry_ms + Math.random() * (isHidden() ? most : Math.min(most, first * 2 ** fails))
   }
 
   async _run() {
     if (this._isRunning || !this._isWanted) return
     this._isRunning = true
-    const { document: page = new EventTarget() } = globalThis
     const hurry = () => {
-      if (page.visibilityState === 'hidden') return
+      if (isHidden()) return
       this._wake?.()
       this._probe?.()
     }
-    globalThis.addEventListener?.('online', hurry)
-    page.addEventListener('visibilitychange', hurry)
+    hear('add', hurry)
     for (let fails = 0; this._isWanted;) {
       const began = Date.now()
       const error = await this._connect()
       if (Date.now() - began > 5000) fails = 0
       if (error && !this._judge(error)) await this._pause(this._delay(fails++, error), error)
     }
-    globalThis.removeEventListener?.('online', hurry)
-    page.removeEventListener('visibilitychange', hurry)
+    hear('remove', hurry)
     this._isRunning = false
     this._outbox._flush()
   }

@@ -11,8 +11,8 @@ export class Outbox {
   _waiting = [] // not acknowledged: { data, resolve, reject }
   _sent = 0 // how many of these are under way on the WebSocket
   _unanswered = 0
-  _isStalled = false // one was refused: nothing is sent until all under way are answered
-  _isPosting = false
+  _isStalled // one was refused: nothing is sent until all under way are answered
+  _isPosting
   _fails = 0
   _count = 0 // published, ever
   _largest = 16000 // beyond, it goes by POST: the server's WebSocket may take less
@@ -24,8 +24,7 @@ export class Outbox {
 
   _publish(data) {
     return new Promise((resolve, reject) => {
-      const max = this._line._options.queue_max
-      if (this._line._isStopped) throw new DuplexError('stopped')
+      const max = this._line._open._options.queue_max
       if (this._waiting.length >= max) throw new DuplexError('busy', { detail: `${max} wait` })
       if (encode('', data) === undefined) throw new TypeError('nothing to publish')
       this._waiting.push({ data, resolve, reject })

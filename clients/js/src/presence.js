@@ -28,21 +28,22 @@ export class Presence {
   async _list() {
     const notes = (this._notes = [])
     const all = []
-    let count
+    let page
     try {
-      for (let after, page; !page || after; after = page.next) {
-        page = await (await this._line._http._fetch({ presence: '', limit: 1000, after })).json()
+      do {
+        page = await (await this._line._http._fetch({ presence: '', limit: 1000, after: page?.next })).json()
         all.push(...page.members)
-        ;({ count } = page)
-      }
+      } while (page.next)
     } catch (error) {
+      page = undefined // half a list is none
       if (error.permanent) this._fail(error)
     }
     if (this._notes !== notes) return
     this._notes = undefined
-    if (count === undefined) return
-    const ids = new Set(all.map(({ id }) => id))
-    this._note({ join: all, leave: [...this._members.keys()].filter((id) => !ids.has(id)), count })
+    if (page) {
+      const ids = new Set(all.map(({ id }) => id))
+      this._note({ join: all, leave: [...this._members.keys()].filter((id) => !ids.has(id)), count: page.count })
+    }
     for (const note of notes) this._note(note)
   }
 

@@ -42,13 +42,11 @@ export class Stream {
   }
 
   subscribe(fn, options = {}) {
-    if (this.#line._isStopped) throw new DuplexError('stopped')
-    return this.#line._readers._add(fn, options)
+    return this.#line._open._readers._add(fn, options)
   }
 
   presence(fn, options) {
-    const line = this.#line
-    if (line._isStopped) throw new DuplexError('stopped')
+    const line = this.#line._open
     line._present = new Presence(line, fn, options)
     if (line._isRunning) line._relink()
     line._run()

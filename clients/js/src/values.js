@@ -29,7 +29,7 @@ export const isJson = (type) => /^application\/json\b|^[^;]*\+json\b/i.test(type
 export const isText = (type) => isJson(type) || /^text\//i.test(type)
 const isBytes = (data) => ArrayBuffer.isView(data) || data instanceof ArrayBuffer
 // Unlike others, but no secret.
-export const makeId = () => [0, 0].map(() => Math.random().toString(36).slice(2)).join('')
+export const makeId = () => [0, 0].map(Math.random).join('')
 
 // A callback's fault is its owner's: it is reported, and the others still get theirs.
 export const call = (fn, ...args) => {
