@@ -3,6 +3,7 @@
 #ifndef DUPLEX_DUPLEX_H
 #define DUPLEX_DUPLEX_H
 
+#include <duplex/alarm.h>
 #include <duplex/http.h>
 #include <duplex/server.h>
 #include <duplex/stream.h>

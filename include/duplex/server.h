@@ -7,6 +7,7 @@
 #ifndef DUPLEX_SERVER_H
 #define DUPLEX_SERVER_H
 
+#include <duplex/alarm.h>
 #include <duplex/http.h>
 #include <duplex/websocket.h>
 
@@ -62,11 +63,23 @@ typedef struct dx_server_options {
     /* Addresses as for `listen`, where every request is answered with 308 and the same URL behind https://.
      * NULL: none. */
     const char *redirect;
+    /* No threads: it runs when the program calls dx_server_step, beside another event loop or in a loop of
+     * its own; with one worker, by epoll. (The store has a thread of its own all the same.) */
+    bool is_stepped;
+    /* Gets the lines of the log instead of stderr. level: "error", "warn", "info", "debug"; text: borrowed,
+     * without a line feed or other control bytes. Any thread, several at once. It may not call the server. */
+    void (*log)(void *context, const char *level, const char *text);
+    void *log_context;
 } dx_server_options;
 
 /* Makes a server, given to the caller. options: borrowed; NULL for all defaults. What is wrong with them
  * is told by dx_server_start. NULL when memory is out. */
-DX_API DX_MUST_USE dx_server *dx_server_new(const dx_server_options *options);
+DX_API DX_MUST_USE dx_server *dx_server_new_sized(const dx_server_options *options,
+                                                  size_t options_size);
+DX_MUST_USE static inline dx_server *dx_server_new(const dx_server_options *options)
+{
+    return dx_server_new_sized(options, sizeof *options);
+}
 
 /* Frees it, stopping it first if it runs. NULL is allowed. */
 DX_API void dx_server_free(dx_server *server);
@@ -80,8 +93,13 @@ DX_API dx_err dx_server_route(dx_server *server, const char *method, const char 
 
 /* Serves WebSocket on paths that fit `pattern`, beside other routes for the same pattern. handler: copied.
  * Errors: as above. */
-DX_API dx_err dx_server_websocket(dx_server *server, const char *pattern,
-                                  const dx_ws_handler *handler);
+DX_API dx_err dx_server_websocket_sized(dx_server *server, const char *pattern,
+                                        const dx_ws_handler *handler, size_t handler_size);
+static inline dx_err dx_server_websocket(dx_server *server, const char *pattern,
+                                         const dx_ws_handler *handler)
+{
+    return dx_server_websocket_sized(server, pattern, handler, sizeof *handler);
+}
 
 /* WebSockets of one server that are sent the same messages, from any thread: the players of a game, those who
  * look at one thing. What is to be read later, too, belongs into a stream (stream.h). */
@@ -118,7 +136,7 @@ DX_API dx_err dx_server_health(dx_server *server);
  * DX_ERR_UNSUPPORTED, DX_ERR_FILES, DX_ERR_MEMORY, DX_ERR_SYSTEM; the log says which and why. */
 DX_API DX_MUST_USE dx_err dx_server_start(dx_server *server);
 
-/* Waits until it has stopped or drained. */
+/* Waits until it has stopped or drained. One that is_stepped runs in here until then. */
 DX_API void dx_server_wait(dx_server *server);
 
 /* Starts and waits. Returns an exit code: 0; 1 for a failure; 78 for options that make no sense. */
@@ -137,6 +155,54 @@ DX_API dx_err dx_server_reload(dx_server *server);
 
 /* Stops now. Any thread; safe in signal handlers. */
 DX_API void dx_server_stop(dx_server *server);
+
+/* ---- beside another event loop (is_stepped) ----
+ *
+ *     while (dx_server_step(server, 0)) {
+ *         struct pollfd fds[] = {{.fd = dx_server_fd(server), .events = POLLIN}, …};
+ *         poll(fds, count, dx_server_due_ms(server));
+ *     }
+ *
+ * All of it, and every callback, on the thread that started the server. */
+
+/* One turn: what has come is answered, what is due is done. Waits at most `wait_ms` for something to come; 0:
+ * not at all; -1: without end. False once the server has stopped or drained: free it then. */
+DX_API bool dx_server_step(dx_server *server, int wait_ms);
+
+/* A descriptor that becomes readable when a step has something to do. For poll, epoll, select and what is
+ * made of them; it is not to be read or closed. The same from start to end. */
+DX_API int dx_server_fd(const dx_server *server);
+
+/* How long to wait for it at most, in ms: what poll takes; -1: without end. Ask right before each wait: what
+ * another thread posts wakes the wait only from then on. */
+DX_API int dx_server_due_ms(dx_server *server);
+
+/* ---- workers ---- */
+
+/* One thread of the server, with a loop and connections of its own. Good while the server runs. */
+typedef struct dx_worker dx_worker;
+
+DX_API uint32_t dx_server_workers_count(const dx_server *server);
+
+/* The worker that makes the callbacks of `x`, of `ws`: to post there what has to do with them. For a WebSocket of a
+ * client: NULL. */
+DX_API dx_worker *dx_exchange_worker(const dx_exchange *x);
+DX_API dx_worker *dx_ws_worker_of(const dx_ws *ws);
+
+/* Runs `run` once on worker `index` (0 to dx_server_workers_count - 1), on `worker`; in the order of one
+ * thread's posts. An exchange or WebSocket may be over by then: who posts for one looks first whether its `close`
+ * or `gone` was called.
+ * Errors: DX_ERR_CLOSED (the server does not run), DX_ERR_BUSY (65536 wait), DX_ERR_MEMORY: it will not run.
+ * Threads: any. */
+DX_API DX_MUST_USE dx_err dx_server_post(dx_server *server, uint32_t index, dx_run *run,
+                                         void *context);
+DX_API DX_MUST_USE dx_err dx_worker_post(dx_worker *worker, dx_run *run, void *context);
+
+/* Runs `run` once on `worker`, `delay_ms` or up to 16 ms later. ret: to cancel it; NULL if it never will be.
+ * Errors: DX_ERR_MEMORY, DX_ERR_CLOSED: it will not run.
+ * Threads: the worker's, that is, any of its callbacks. */
+DX_API DX_MUST_USE dx_err dx_worker_after(dx_worker *worker, uint32_t delay_ms, dx_run *run,
+                                          void *context, dx_alarm **ret);
 
 /* The port of the first address once the server has started; 0 for a unix socket. */
 DX_API uint16_t dx_server_port(const dx_server *server);

@@ -57,7 +57,13 @@ typedef struct dx_stream_options {
  * options: borrowed, texts copied; NULL for all defaults.
  * Errors: DX_ERR_NAME (a prefix that does not begin and end with "/" or is longer than 128 bytes, an
  * option that makes no sense), DX_ERR_CONFLICT, DX_ERR_MEMORY. */
-DX_API dx_err dx_server_streams(dx_server *server, const char *prefix, const dx_stream_options *options);
+DX_API dx_err dx_server_streams_sized(dx_server *server, const char *prefix,
+                                      const dx_stream_options *options, size_t options_size);
+static inline dx_err dx_server_streams(dx_server *server, const char *prefix,
+                                       const dx_stream_options *options)
+{
+    return dx_server_streams_sized(server, prefix, options, sizeof *options);
+}
 
 typedef struct dx_publication {
     dx_bytes stream; /* its path, such as "/live/prices"; at most 1024 bytes */

@@ -17,6 +17,12 @@ extern "C" {
 #define DX_API __attribute__((visibility("default")))
 #define DX_MUST_USE __attribute__((warn_unused_result))
 
+/* How structs grow. Those of options and of handlers get new fields at their end, and zero means what it was
+ * before they had them: the inline function that takes one tells the library how large the caller knows it
+ * (NAME_sized, which other languages call as it is). So an old program runs with a new library; a new program
+ * that uses a field which an old library does not know is told so (DX_ERR_UNSUPPORTED). All other structs stay
+ * as they are for the life of the SONAME. */
+
 /* A view of `size` bytes at `at`; it owns nothing. `at` may be NULL when `size` is 0. */
 typedef struct dx_bytes {
     const uint8_t *at;

@@ -31,7 +31,7 @@ void dx_log_write(const dx_log *log, dx_log_level level, const char *format, ...
 
     if (log == NULL || level > log->level)
         return;
-    int head = snprintf(line, sizeof line, "%s: ", level_names[level]);
+    int head = log->line ? 0 : snprintf(line, sizeof line, "%s: ", level_names[level]);
     va_start(args, format);
     vsnprintf(line + head, sizeof line - (size_t)head - 1, format, args);
     va_end(args);
@@ -39,6 +39,10 @@ void dx_log_write(const dx_log *log, dx_log_level level, const char *format, ...
     for (size_t i = 0; i < size; i++)
         if ((uint8_t)line[i] < ' ' || line[i] == 0x7f)
             line[i] = '?';
+    if (log->line) {
+        log->line(log->context, level_names[level], line);
+        return;
+    }
     line[size++] = '\n';
     ssize_t ignored = write(log->fd, line, size); /* a log that cannot be written stops nothing */
     (void)ignored;

@@ -13,6 +13,9 @@ typedef enum dx_log_level { DX_LOG_ERROR, DX_LOG_WARN, DX_LOG_INFO, DX_LOG_DEBUG
 typedef struct dx_log {
     dx_log_level level; /* lines above it are dropped */
     int fd;
+    /* Not NULL: gets the lines instead. level: its name. */
+    void (*line)(void *context, const char *level, const char *text);
+    void *context;
 } dx_log;
 
 /* "error", "warn", "info", "debug"; false if `name` is none of them. */

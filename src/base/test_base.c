@@ -178,7 +178,7 @@ TEST("log: one line, control bytes cannot forge another")
     int fds[2];
     char got[200];
     CHECK(pipe(fds) == 0);
-    dx_log log = {DX_LOG_INFO, fds[1]};
+    dx_log log = {.level = DX_LOG_INFO, .fd = fds[1]};
     dx_log_write(&log, DX_LOG_DEBUG, "dropped");
     dx_log_write(&log, DX_LOG_WARN, "path %s", "/a\nerror: forged");
     dx_log_write(NULL, DX_LOG_ERROR, "nowhere");

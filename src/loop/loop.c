@@ -171,13 +171,32 @@ static bool has_work(const dx_loop *loop)
            !dx_list_is_empty(&loop->refused);
 }
 
-static void wait_and_report(dx_loop *loop, int wait_ms)
+/* How long to wait at most; if at all, posts ring the bell from here on. */
+static int lie_down(dx_loop *loop, int wait_ms)
 {
     int shortened_ms = has_work(loop) ? 0 : shorten_to_timers(loop, wait_ms);
 
     if (shortened_ms != 0 && (!dx_mailbox_sleep(&loop->mailbox) || atomic_load(&loop->stop)))
         shortened_ms = 0;
-    loop->backend->wait(loop, shortened_ms);
+    return shortened_ms;
+}
+
+static void wait_and_report(dx_loop *loop, int wait_ms)
+{
+    loop->backend->wait(loop, lie_down(loop, wait_ms));
+}
+
+int dx_loop_fd(const dx_loop *loop)
+{
+    dx_assert(loop->backend->fd);
+    return loop->backend->fd(loop);
+}
+
+int dx_loop_due_ms(dx_loop *loop)
+{
+    dx_assert(!loop->turning);
+    read_clock(loop); /* the last turn may be long ago */
+    return lie_down(loop, -1);
 }
 
 static void report_refused(dx_loop *loop)
@@ -242,6 +261,11 @@ void dx_loop_run(dx_loop *loop)
     while (!atomic_load(&loop->stop))
         dx_loop_step(loop, -1);
     atomic_store(&loop->stop, false);
+}
+
+bool dx_loop_is_stopping(const dx_loop *loop)
+{
+    return atomic_load(&loop->stop);
 }
 
 void dx_loop_stop(dx_loop *loop)

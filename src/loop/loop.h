@@ -112,6 +112,16 @@ void dx_loop_run(dx_loop *loop);
 /* One turn that waits at most `wait_ms` (-1: until something happens). */
 void dx_loop_step(dx_loop *loop, int wait_ms);
 
+/* For one who waits for several loops' descriptors in a wait of its own: `fd` is readable when a turn has
+ * something to do. Only epoll's. */
+int dx_loop_fd(const dx_loop *loop);
+/* How long that wait may be, in ms: 0 if a turn is due already, -1 without end. From here to the next turn posts
+ * make `fd` readable: call it right before the wait, each time. */
+int dx_loop_due_ms(dx_loop *loop);
+
+/* dx_loop_stop was called, and not obeyed yet. */
+bool dx_loop_is_stopping(const dx_loop *loop);
+
 /* Ends dx_loop_run after the turn under way. Any thread, and signal handlers. */
 void dx_loop_stop(dx_loop *loop);
 

@@ -52,6 +52,8 @@ typedef struct dx_loop_backend {
      * been handed to the kernel; calls dx_io_report_closed when nothing refers to `io` any more.
      * The owner's io->fd is -1 from then on. */
     void (*close)(dx_io *io, int fd);
+    /* A descriptor that is readable when `wait` would report something; NULL: there is none. */
+    int (*fd)(const dx_loop *loop);
 } dx_loop_backend;
 
 extern const dx_loop_backend dx_loop_epoll;

@@ -312,6 +312,11 @@ static void epoll_wait_and_report(dx_loop *loop, int wait_ms)
     }
 }
 
+static int epoll_fd(const dx_loop *loop)
+{
+    return ((const epoll_state *)loop->backend_state)->fd;
+}
+
 const dx_loop_backend dx_loop_epoll = {
     .name = "epoll",
     .init = epoll_init,
@@ -324,4 +329,5 @@ const dx_loop_backend dx_loop_epoll = {
     .recv_stop = epoll_recv_stop,
     .send = epoll_send,
     .close = epoll_close,
+    .fd = epoll_fd,
 };

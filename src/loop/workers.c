@@ -163,8 +163,44 @@ uint32_t dx_workers_cores(void)
     return count > 0 ? (uint32_t)count : 1;
 }
 
+/* The only worker is the caller. */
+static dx_err begin_here(const dx_workers_options *options, dx_workers **ret)
+{
+    dx_workers *workers = calloc(1, sizeof *workers + sizeof workers->list[0]);
+
+    if (workers == NULL)
+        return DX_ERR_MEMORY;
+    workers->options = *options;
+    workers->options.count = workers->expected = 1;
+    workers->options.loop.kind = DX_LOOP_EPOLL;
+    pthread_mutex_init(&workers->mutex, NULL);
+    pthread_cond_init(&workers->changed, NULL);
+    workers->list[0].workers = workers;
+    workers->err = start(&workers->list[0]);
+    if (workers->err != DX_OK) {
+        dx_err err = workers->err;
+        workers->is_joined = true;
+        dx_workers_free(workers);
+        return err;
+    }
+    *ret = workers;
+    return DX_OK;
+}
+
+static void join_here(worker *w)
+{
+    dx_workers *workers = w->workers;
+
+    dx_loop_run(w->loop);
+    if (workers->options.end)
+        workers->options.end(w->loop, 0, workers->options.context);
+    dx_loop_step(w->loop, 0);
+}
+
 dx_err dx_workers_new(const dx_workers_options *options, dx_workers **ret)
 {
+    if (options->is_here)
+        return begin_here(options, ret);
     uint32_t count = options->count ? options->count : dx_workers_cores();
     dx_err spawn_err;
 
@@ -208,6 +244,10 @@ void dx_workers_join(dx_workers *workers)
 {
     dx_assert(!workers->is_joined);
     workers->is_joined = true;
+    if (workers->options.is_here) {
+        join_here(&workers->list[0]);
+        return;
+    }
     for (uint32_t i = 0; i < workers->expected; i++)
         pthread_join(workers->list[i].thread, NULL);
 }

@@ -12,6 +12,8 @@
 typedef struct dx_workers dx_workers;
 
 typedef struct dx_workers_options {
+    bool is_here;   /* one worker and no thread: it is the one that calls, which turns the loop (dx_loop_step,
+                       or dx_workers_join until it is stopped). With epoll only */
     uint32_t count; /* 1 to 256; 0: one per core that this process may run on */
     dx_loop_options loop;
     void *context; /* for the calls below; borrowed until dx_workers_free has returned */
@@ -41,7 +43,8 @@ dx_loop *dx_workers_loop(const dx_workers *workers, uint32_t index);
 void dx_workers_stop(dx_workers *workers);
 
 /* Waits until all workers have stopped. Posts that still wait are run, each by its worker, after
- * every `end`; what comes later is run by dx_workers_free. Call it once, on no worker. */
+ * every `end`; what comes later is run by dx_workers_free. Call it once, on no worker; but for one that is
+ * `is_here`: its loop runs in this call until it is stopped. */
 void dx_workers_join(dx_workers *workers);
 
 /* Stops and joins if that was not done, and frees. NULL is allowed. */

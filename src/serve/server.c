@@ -29,15 +29,28 @@ static char *copy_or(const char *text, const char *otherwise)
     return strdup(text ? text : otherwise);
 }
 
-dx_server *dx_server_new(const dx_server_options *options)
+bool dx_sized_copy(void *to, size_t to_size, const void *from, size_t size)
 {
-    static const dx_server_options defaults = {0};
+    const uint8_t *bytes = from;
+
+    memset(to, 0, to_size);
+    if (from == NULL)
+        return true;
+    memcpy(to, from, dx_min_size(to_size, size));
+    for (size_t i = to_size; i < size; i++)
+        if (bytes[i] != 0)
+            return false;
+    return true;
+}
+
+dx_server *dx_server_new_sized(const dx_server_options *options, size_t options_size)
+{
     dx_server *s = calloc(1, sizeof *s);
 
     if (s == NULL)
         return NULL;
-    s->options = options ? *options : defaults;
-    s->log = (dx_log){DX_LOG_INFO, STDERR_FILENO};
+    s->is_asked_too_much = !dx_sized_copy(&s->options, sizeof s->options, options, options_size);
+    s->log = (dx_log){DX_LOG_INFO, STDERR_FILENO, s->options.log, s->options.log_context};
     dx_list_init(&s->owned);
     s->listen = copy_or(s->options.listen, "127.0.0.1:4437");
     s->loop_name = copy_or(s->options.loop, "auto");
@@ -218,13 +231,19 @@ static void on_websocket(dx_exchange *x, void *context)
         dx_ws_handshake_accept(x, &dx_worker_of(x)->ws, &route->endpoint, &handshake, NULL);
 }
 
-dx_err dx_server_websocket(dx_server *s, const char *pattern, const dx_ws_handler *handler)
+dx_err dx_server_websocket_sized(dx_server *s, const char *pattern, const dx_ws_handler *handler,
+                                 size_t handler_size)
 {
     websocket_route *route = calloc(1, sizeof *route);
 
     if (route == NULL)
         return DX_ERR_MEMORY;
-    route->endpoint = (dx_ws_endpoint){.handler = *handler, .config = s->ws_config};
+    route->endpoint.config = s->ws_config;
+    if (!dx_sized_copy(&route->endpoint.handler, sizeof route->endpoint.handler, handler,
+                       handler_size)) {
+        free(route);
+        return DX_ERR_UNSUPPORTED;
+    }
     dx_server_own(s, &route->owned, websocket_route_free);
     return dx_server_add_route(s, &(dx_route){pattern, DX_ROUTE_WEBSOCKET, 0, on_websocket, route});
 }
@@ -328,6 +347,11 @@ static dx_err read_access(dx_server *s)
 
 static dx_err read_options(dx_server *s)
 {
+    if (s->is_asked_too_much)
+        return fail(s, DX_ERR_UNSUPPORTED, "options of the program's that are newer than this library",
+                    NULL);
+    if (s->options.is_stepped && (s->options.workers > 1 || strcmp(s->loop_name, "io_uring") == 0))
+        return fail(s, DX_ERR_NAME, "is_stepped", "one worker, by epoll");
     if (!dx_log_level_from_name(s->log_level, &s->log.level))
         return fail(s, DX_ERR_NAME, s->log_level, "log levels error, warn, info, debug");
     if (!dx_loop_kind_from_name(s->loop_name, &s->loop_kind))
@@ -337,6 +361,8 @@ static dx_err read_options(dx_server *s)
     if (s->ws_config.message_bytes_max > 1u << 30)
         return fail(s, DX_ERR_NAME, "message size", "1 to 1073741824 bytes");
     s->workers_count = s->options.workers ? s->options.workers : dx_workers_cores();
+    if (s->options.is_stepped)
+        s->workers_count = 1;
     dx_err err = read_access(s);
     return err == DX_OK ? read_addresses(s) : err;
 }
@@ -409,7 +435,8 @@ static dx_err start_workers(dx_server *s)
     s->worker = calloc(s->workers_count, sizeof *s->worker);
     if (s->worker && dx_streams_new(s->workers_count, s->store, &s->streams) == DX_OK) {
         dx_streams_set_finder(s->streams, dx_server_namespace_of, s);
-        err = dx_workers_new(&(dx_workers_options){.count = s->workers_count,
+        err = dx_workers_new(&(dx_workers_options){.is_here = s->options.is_stepped,
+                                                   .count = s->workers_count,
                                                    .loop = {.kind = s->loop_kind},
                                                    .context = s,
                                                    .start = dx_worker_start,

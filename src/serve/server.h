@@ -9,6 +9,7 @@
 #define DX_SERVE_SERVER_H
 
 #include "http/http1.h"
+#include "loop/errand.h"
 #include "loop/workers.h"
 #include "net/listener.h"
 #include "net/tls_dev.h"
@@ -30,10 +31,11 @@ typedef struct dx_server_owned {
     void (*free)(struct dx_server_owned *owned);
 } dx_server_owned;
 
-typedef struct dx_worker {
+struct dx_worker {
     dx_server *server;
     uint32_t index;
     dx_loop *loop;
+    dx_errands errands; /* the program's */
     dx_net net;
     dx_http http, redirect; /* the latter for DX_LISTEN_REDIRECT */
     dx_ws_worker ws;
@@ -44,7 +46,7 @@ typedef struct dx_worker {
     dx_timer drain_tick;
     uint64_t drain_due_ms; /* loop time; 0: not draining */
     bool is_drained;       /* its last connection has gone */
-} dx_worker;
+};
 
 /* What was seen of the store last (health.c). */
 typedef struct dx_health {
@@ -62,6 +64,7 @@ struct dx_server {
     dx_health health;
     dx_trust trust; /* what these say, once it has started */
     dx_server_options options;
+    bool is_asked_too_much; /* the program uses options of a later version */
     dx_log log;
     dx_loop_kind loop_kind;
     dx_router router;
@@ -97,6 +100,10 @@ struct dx_server {
     atomic_bool is_draining, is_stopped;
     bool is_joined; /* by dx_server_wait */
 };
+
+/* Copies a struct of options or of a handler of which the caller knows `size` bytes; the rest is zero. False:
+ * it has something set that is not known here. */
+DX_MUST_USE bool dx_sized_copy(void *to, size_t to_size, const void *from, size_t size);
 
 /* As dx_server_route; `route` and its pattern are copied. */
 dx_err dx_server_add_route(dx_server *server, const dx_route *route);

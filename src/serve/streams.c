@@ -121,17 +121,19 @@ static dx_err add_routes(dx_server *s, dx_stream_route *route)
     return err;
 }
 
-dx_err dx_server_streams(dx_server *s, const char *prefix, const dx_stream_options *options)
+dx_err dx_server_streams_sized(dx_server *s, const char *prefix, const dx_stream_options *options,
+                               size_t options_size)
 {
-    static const dx_stream_options defaults = {0};
-    const dx_stream_options *o = options ? options : &defaults;
+    dx_stream_options o;
     dx_access access;
 
     dx_assert(s->workers == NULL);
-    if (!dx_stream_prefix_is_good(prefix) || !options_are_good(o) ||
-        dx_access_init(&access, &o->access, has_sub(prefix)) != DX_OK)
+    if (!dx_sized_copy(&o, sizeof o, options, options_size))
+        return DX_ERR_UNSUPPORTED;
+    if (!dx_stream_prefix_is_good(prefix) || !options_are_good(&o) ||
+        dx_access_init(&access, &o.access, has_sub(prefix)) != DX_OK)
         return DX_ERR_NAME;
-    dx_stream_route *route = route_new(s, prefix, o);
+    dx_stream_route *route = route_new(s, prefix, &o);
     if (route == NULL)
         return DX_ERR_MEMORY;
     route->access = access;

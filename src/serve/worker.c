@@ -60,6 +60,7 @@ void dx_worker_end(dx_loop *loop, uint32_t index, void *server)
     dx_worker *w = &((dx_server *)server)->worker[index];
 
     dx_timer_clear(&w->drain_tick);
+    dx_errands_end(&w->errands);
     if (index == 0) {
         dx_stats_end(w->server->stats);
         dx_health_end(w->server);
@@ -143,6 +144,7 @@ dx_err dx_worker_start(dx_loop *loop, uint32_t index, void *server)
 
     *w = (dx_worker){.server = s, .index = index, .loop = loop};
     dx_loop_set_owner(loop, w);
+    dx_errands_init(&w->errands, loop);
     dx_timer_init(&w->drain_tick, on_drain_tick);
     if (index == 0)
         dx_health_begin(s);
