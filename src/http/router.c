@@ -55,6 +55,33 @@ static bool goes_before(const char *a_text, const char *b_text)
     return a.at != NULL && b.at == NULL; /* the longer one: a whole order, if nothing else */
 }
 
+/* The first eight bytes as a number, shorter ones behind zeros: paths and patterns have no NUL. */
+static uint64_t first8_of(dx_bytes text)
+{
+    uint64_t value = 0;
+
+    dx_copy(&value, text.at, text.size < sizeof value ? text.size : sizeof value);
+    return value;
+}
+
+static dx_router_entry entry_of(const dx_route *route)
+{
+    static const uint8_t ones[8] = {255, 255, 255, 255, 255, 255, 255, 255};
+    dx_router_entry entry = {.route = *route, .literal = dx_bytes_of(route->pattern)};
+    dx_bytes rest = entry.literal, segment;
+
+    while (entry.rest.at == NULL && rest.at != NULL) {
+        dx_bytes here = rest;
+        if (dx_bytes_split(&rest, '/', &segment) && segment_rank(segment) > 0)
+            entry.rest = here;
+    }
+    entry.literal.size -= entry.rest.size;
+    entry.first8 = first8_of(entry.literal);
+    entry.first8_mask =
+        first8_of(dx_bytes_at(ones, entry.literal.size < 8 ? entry.literal.size : 8));
+    return entry;
+}
+
 dx_err dx_router_add(dx_router *router, const dx_route *route)
 {
     size_t place = 0;
@@ -63,24 +90,24 @@ dx_err dx_router_add(dx_router *router, const dx_route *route)
     if (!pattern_is_good(dx_bytes_of(route->pattern)))
         return DX_ERR_NAME;
     for (size_t i = 0; i < router->count; i++)
-        if (strcmp(router->routes[i].pattern, route->pattern) == 0 &&
-            (router->routes[i].methods & route->methods) != 0)
+        if (strcmp(router->entries[i].route.pattern, route->pattern) == 0 &&
+            (router->entries[i].route.methods & route->methods) != 0)
             return DX_ERR_CONFLICT;
-    dx_route *routes = realloc(router->routes, (router->count + 1) * sizeof *routes);
-    if (routes == NULL)
+    dx_router_entry *entries = realloc(router->entries, (router->count + 1) * sizeof *entries);
+    if (entries == NULL)
         return DX_ERR_MEMORY;
-    router->routes = routes;
-    while (place < router->count && !goes_before(route->pattern, routes[place].pattern))
+    router->entries = entries;
+    while (place < router->count && !goes_before(route->pattern, entries[place].route.pattern))
         place++;
-    memmove(&routes[place + 1], &routes[place], (router->count - place) * sizeof *routes);
-    routes[place] = *route;
+    memmove(&entries[place + 1], &entries[place], (router->count - place) * sizeof *entries);
+    entries[place] = entry_of(route);
     router->count++;
     return DX_OK;
 }
 
 void dx_router_deinit(dx_router *router)
 {
-    free(router->routes);
+    free(router->entries);
     *router = (dx_router){0};
 }
 
@@ -90,11 +117,11 @@ static void add_parameter(dx_route_match *match, dx_bytes name, dx_bytes value)
     match->parameters[match->parameters_count++] = (dx_route_parameter){name, value};
 }
 
-static bool pattern_fits(dx_bytes pattern, dx_bytes path, dx_route_match *match)
+/* The segments behind the literal ones. */
+static bool rest_fits(dx_bytes pattern, dx_bytes path, dx_route_match *match)
 {
     dx_bytes want, have;
 
-    match->parameters_count = 0;
     while (dx_bytes_split(&pattern, '/', &want)) {
         if (is_rest(want)) {
             if (path.at == NULL)
@@ -110,6 +137,17 @@ static bool pattern_fits(dx_bytes pattern, dx_bytes path, dx_route_match *match)
             return false;
     }
     return path.at == NULL;
+}
+
+static bool entry_fits(const dx_router_entry *entry, dx_bytes path, dx_route_match *match)
+{
+    match->parameters_count = 0;
+    if (entry->rest.at == NULL)
+        return dx_bytes_equal(path, entry->literal);
+    if (!dx_bytes_starts(path, entry->literal))
+        return false;
+    dx_bytes_skip(&path, entry->literal.size);
+    return rest_fits(entry->rest, path, match);
 }
 
 static uint32_t methods_of(const dx_route_wish *wish)
@@ -133,10 +171,13 @@ static uint32_t methods_of(const dx_route_wish *wish)
 static dx_route_status find(const dx_router *router, uint32_t wanted, dx_bytes path,
                             dx_route_match *ret)
 {
+    uint64_t first8 = first8_of(path);
+
     ret->allowed = 0;
     for (size_t i = 0; i < router->count; i++) {
-        const dx_route *route = &router->routes[i];
-        if (!pattern_fits(dx_bytes_of(route->pattern), path, ret))
+        const dx_router_entry *entry = &router->entries[i];
+        const dx_route *route = &entry->route;
+        if ((first8 & entry->first8_mask) != entry->first8 || !entry_fits(entry, path, ret))
             continue;
         if ((route->methods & wanted) != 0) {
             ret->route = route;

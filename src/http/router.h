@@ -18,15 +18,23 @@ enum { DX_ROUTE_PARAMETERS_MAX = 8 };
 #define DX_ROUTE_WEBSOCKET DX_BIT(31)
 
 typedef struct dx_route {
-    const char *pattern;    /* borrowed for the router's life: "/rooms/{room}", "/files/" + "**" */
-    uint32_t methods;       /* bits DX_BIT(DX_HTTP_GET), …; GET serves HEAD too */
-    size_t body_bytes_max;  /* of a request: above it 413 */
+    const char *pattern;   /* borrowed for the router's life: "/rooms/{room}", "/files/" + "**" */
+    uint32_t methods;      /* bits DX_BIT(DX_HTTP_GET), …; GET serves HEAD too */
+    size_t body_bytes_max; /* of a request: above it 413 */
     dx_exchange_handler *handle;
     void *context;
 } dx_route;
 
+/* A route, its pattern cut where its first segment is that is not literal. Most paths that do not begin with
+ * `literal` are told apart by its first eight bytes. */
+typedef struct dx_router_entry {
+    dx_route route;
+    dx_bytes literal, rest;       /* rest: {NULL, 0} if all of it is literal */
+    uint64_t first8, first8_mask; /* of `literal`; the mask covers as many bytes as it has */
+} dx_router_entry;
+
 typedef struct dx_router {
-    dx_route *routes; /* the more special first */
+    dx_router_entry *entries; /* the more special first */
     size_t count;
 } dx_router;
 
@@ -42,10 +50,10 @@ typedef struct dx_route_wish {
     dx_bytes path; /* decoded */
 } dx_route_wish;
 
-
 typedef struct dx_route_match {
     const dx_route *route;
-    uint32_t allowed; /* of the routes that fit the path, without one that was found, or are less special */
+    uint32_t
+        allowed; /* of the routes that fit the path, without one that was found, or are less special */
     dx_route_parameter parameters[DX_ROUTE_PARAMETERS_MAX];
     size_t parameters_count;
 } dx_route_match;

@@ -89,6 +89,32 @@ TEST("literal segments before {name} before **, in whatever order they were adde
     }
 }
 
+TEST("patterns that are alike in their first seven, eight and nine bytes are told apart")
+{
+    static const char *const patterns[] = {"/abcdef",   "/abcdefg",       "/abcdefgh",
+                                           "/abcdefg/", "/abcdefg/{n}/y", "/abcdefgh/**",
+                                           "/abcdefghi"};
+    static const char *const rows[][2] = {
+        {"/abcde", ""},
+        {"/abcdef", "/abcdef"},
+        {"/abcdef/", ""},
+        {"/abcdefg", "/abcdefg"},
+        {"/abcdefg/", "/abcdefg/"},
+        {"/abcdefgh", "/abcdefgh"},
+        {"/abcdefghi", "/abcdefghi"},
+        {"/abcdefgi", ""},
+        {"/abcdefgh/", "/abcdefgh/**"},
+        {"/abcdefg/x/y", "/abcdefg/{n}/y"},
+        {"/abcdefg/x/z", ""},
+    };
+
+    for (size_t i = 0; i < DX_COUNT(patterns); i++)
+        CHECK_INT(add(patterns[i], GET), DX_OK);
+    for (size_t i = 0; i < DX_COUNT(rows); i++)
+        CHECK_TEXT(of(rows[i][0]), rows[i][1]);
+    dx_router_deinit(&router);
+}
+
 TEST("paths that fit no pattern are not found")
 {
     CHECK_TEXT(of("/"), "");

@@ -154,7 +154,7 @@ static bool is_to_be_kept(const dx_route *r)
 bool dx_server_wants_store(const dx_server *s)
 {
     for (size_t i = 0; i < s->router.count; i++)
-        if (is_to_be_kept(&s->router.routes[i]))
+        if (is_to_be_kept(&s->router.entries[i].route))
             return true;
     return false;
 }
@@ -164,8 +164,8 @@ void dx_server_settle_streams(dx_server *s)
     if (s->store != NULL || !dx_server_wants_store(s))
         return;
     for (size_t i = 0; i < s->router.count; i++) {
-        dx_stream_route *route = stream_route(&s->router.routes[i]);
-        if (!is_to_be_kept(&s->router.routes[i]))
+        dx_stream_route *route = stream_route(&s->router.entries[i].route);
+        if (!is_to_be_kept(&s->router.entries[i].route))
             continue;
         route->ns.durability = DX_DURABILITY_MEMORY;
         if (route->ns.retention.bytes_max == DX_UNBOUNDED)
