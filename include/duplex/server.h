@@ -64,12 +64,21 @@ typedef struct dx_server_options {
      * NULL: none. */
     const char *redirect;
     /* No threads: it runs when the program calls dx_server_step, beside another event loop or in a loop of
-     * its own; with one worker, by epoll. (The store has a thread of its own all the same.) */
+     * its own; with one worker, by epoll. (The store and the admin listener have threads of their own all the
+     * same.) */
     bool is_stepped;
     /* Gets the lines of the log instead of stderr. level: "error", "warn", "info", "debug"; text: borrowed,
      * without a line feed or other control bytes. Any thread, several at once. It may not call the server. */
     void (*log)(void *context, const char *level, const char *text);
     void *log_context;
+    /* An address for those who run the server, as one of `listen`; what is answered there a thread of its own
+     * answers. In clear, but with https:// in front. NULL or "none": there is none. One that others than this
+     * machine can reach needs a token. */
+    const char *admin;
+    bool is_admin_optional; /* if its address is in use, the server starts without one, and the log says so */
+    /* A file with one line, 16 to 512 visible characters: asked for there, as "Authorization: Bearer TOKEN".
+     * NULL: whoever can reach the address may use it, but pages in a browser. */
+    const char *admin_token_file;
 } dx_server_options;
 
 /* Makes a server, given to the caller. options: borrowed; NULL for all defaults. What is wrong with them
@@ -127,7 +136,7 @@ DX_API dx_err dx_server_files(dx_server *server, const char *prefix, const char 
 
 /* GET /healthz answers 200 as long as the server answers at all. GET /readyz answers 200 while it does all
  * it is to do, and 503 with what is wrong, as a problem (RFC 9457), while what is to be kept on disk cannot
- * be, and while it drains.
+ * be, and while it drains. Both also on the admin listener, without a token.
  * Errors: as for dx_server_route. */
 DX_API dx_err dx_server_health(dx_server *server);
 

@@ -208,6 +208,9 @@ static dx_server *server_new(const dx_settings *s)
             .tls_client = s->tls_client,
             .tls_client_name = s->tls_client_name,
             .redirect = redirect,
+            .admin = s->admin ? s->admin : DX_ADMIN_DEFAULT,
+            .is_admin_optional = s->admin == NULL,
+            .admin_token_file = s->admin_token_file,
         });
     free(dev);
     free(listen);

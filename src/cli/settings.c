@@ -28,6 +28,11 @@ static bool is_address(const char *text)
            dx_listen_read(dx_bytes_of(text), &ignored) == DX_OK;
 }
 
+static bool is_admin_address(const char *text)
+{
+    return strcmp(text, "none") == 0 || is_address(text);
+}
+
 static bool is_network(const char *text)
 {
     dx_trust_range ignored;
@@ -262,6 +267,25 @@ const dx_cli_option dx_settings_options[DX_SETTINGS_COUNT] = {
      .at = offsetof(dx_settings, redirect),
      .is_good = is_address,
      .allowed = DX_ADDRESS_FORMS ", without blanks",
+     .otherwise = "none"},
+    {.name = "admin",
+     .value = "ADDR",
+     .help = "where those who run the server ask it: /healthz, /readyz; none, or --no-admin:\n"
+             "nowhere (default " DX_ADMIN_DEFAULT ", or nowhere if that is in use). In clear\n"
+             "unless https:// is in front",
+     .kind = DX_CLI_TEXT,
+     .at = offsetof(dx_settings, admin),
+     .is_good = is_admin_address,
+     .allowed = "none; " DX_LISTEN_FORMS ", without blanks",
+     .off = "none",
+     .otherwise = "`" DX_ADMIN_DEFAULT "`; nowhere if that is in use"},
+    {.name = "admin-token-file",
+     .value = "FILE",
+     .help = "a file with the line that is asked for there, as Authorization: Bearer LINE; a\n"
+             "must for an address that others than this machine can reach",
+     .kind = DX_CLI_TEXT,
+     .at = offsetof(dx_settings, admin_token_file),
+     .allowed = "a file with one line of 16 to 512 visible characters",
      .otherwise = "none"},
 };
 

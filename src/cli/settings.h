@@ -11,7 +11,9 @@
 
 #include <duplex/duplex.h>
 
-enum { DX_SETTINGS_COUNT = 26, DX_NAMESPACE_COUNT = 14, DX_NAMESPACES_MAX = 64 };
+enum { DX_SETTINGS_COUNT = 28, DX_NAMESPACE_COUNT = 14, DX_NAMESPACES_MAX = 64 };
+
+#define DX_ADMIN_DEFAULT "127.0.0.1:4438"
 
 /* The policy of the streams below a prefix. Zero where `dx_namespace_settle` decides. */
 typedef struct dx_namespace_settings {
@@ -30,6 +32,8 @@ typedef struct dx_settings {
     uint64_t message_max, ping_ms, idle_ms, wait_ms, drain_ms, http2_streams;
     const char *loop, *log_level, *data, *web, *subject_header, *tls;
     const char *tls_client_ca, *tls_client, *tls_client_name;
+    const char *admin; /* NULL: DX_ADMIN_DEFAULT, if nobody has it */
+    const char *admin_token_file;
     bool deflate, memory, demo;
     const dx_namespace_settings *namespaces;
     size_t namespaces_count;

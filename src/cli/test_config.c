@@ -187,7 +187,7 @@ TEST("a file that says nothing leaves the defaults, which have the shipped names
 #define KEYS                                                                                         \
     "listen, workers, loop, log_level, message_max, deflate, ping, idle, http2_streams, wait, drain, data, memory, " \
     "web, demo, origins, access, tls_cert, tls_key, tls, tls_client_ca, tls_client, tls_client_name, " \
-    "redirect, namespaces"
+    "redirect, admin, admin_token_file, namespaces"
 
 TEST("what is wrong is told with its place, and with what is allowed")
 {

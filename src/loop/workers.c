@@ -40,7 +40,10 @@ static void set_name(const worker *w)
 {
     char name[16]; /* the kernel's limit */
 
-    snprintf(name, sizeof name, "duplex-%u", w->index % WORKERS_COUNT_MAX);
+    if (w->workers->options.name)
+        snprintf(name, sizeof name, "%s", w->workers->options.name);
+    else
+        snprintf(name, sizeof name, "duplex-%u", w->index % WORKERS_COUNT_MAX);
     pthread_setname_np(pthread_self(), name);
 }
 

@@ -12,9 +12,11 @@
 typedef struct dx_workers dx_workers;
 
 typedef struct dx_workers_options {
-    bool is_here;   /* one worker and no thread: it is the one that calls, which turns the loop (dx_loop_step,
+    bool
+        is_here; /* one worker and no thread: it is the one that calls, which turns the loop (dx_loop_step,
                        or dx_workers_join until it is stopped). With epoll only */
-    uint32_t count; /* 1 to 256; 0: one per core that this process may run on */
+    uint32_t count;   /* 1 to 256; 0: one per core that this process may run on */
+    const char *name; /* of the threads, at most 15 bytes, borrowed; NULL: duplex-0, duplex-1, … */
     dx_loop_options loop;
     void *context; /* for the calls below; borrowed until dx_workers_free has returned */
     /* On worker `index`, before its first turn: opens listeners and the like. No worker turns
@@ -27,7 +29,7 @@ typedef struct dx_workers_options {
     void (*end)(dx_loop *loop, uint32_t index, void *context);
 } dx_workers_options;
 
-/* Starts the workers `duplex-0`, `duplex-1`, … and returns when all run, or none.
+/* Starts the workers and returns when all run, or none.
  * options: borrowed until return. ret: given.
  * Errors: the first that dx_loop_new or `start` gave; DX_ERR_MEMORY, DX_ERR_SYSTEM. */
 DX_MUST_USE dx_err dx_workers_new(const dx_workers_options *options, dx_workers **ret);

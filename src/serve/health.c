@@ -76,8 +76,15 @@ static void on_readyz(dx_exchange *x, void *context)
 
 dx_err dx_server_health(dx_server *s)
 {
-    dx_err err = dx_server_route(s, "GET", "/healthz", on_healthz, NULL);
-    return err == DX_OK ? dx_server_route(s, "GET", "/readyz", on_readyz, s) : err;
+    const dx_route healthz = {"/healthz", DX_BIT(DX_HTTP_GET), 0, on_healthz, NULL};
+    const dx_route readyz = {"/readyz", DX_BIT(DX_HTTP_GET), 0, on_readyz, s};
+    dx_err err = dx_server_add_route(s, &healthz);
+
+    if (err == DX_OK)
+        err = dx_server_add_route(s, &readyz);
+    if (err == DX_OK)
+        err = dx_server_admin_route(s, &healthz, DX_ADMIN_ANYONE);
+    return err == DX_OK ? dx_server_admin_route(s, &readyz, DX_ADMIN_ANYONE) : err;
 }
 
 /* ---- the log ---------------------------------------------------------------------------------- */

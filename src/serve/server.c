@@ -77,9 +77,10 @@ dx_server *dx_server_new_sized(const dx_server_options *options, size_t options_
     s->ws_config.is_deflate = !s->options.is_deflate_off;
     s->ws_config.message_bytes_max =
         s->options.message_bytes_max ? s->options.message_bytes_max : MESSAGE_BYTES_MAX;
+    bool has_admin = dx_admin_init(&s->admin, s);
     if (s->listen && s->loop_name && s->log_level && s->subject_header && s->trusted_from &&
         s->origins && s->data && s->redirect && s->client_ca && s->client_mode && s->client_name &&
-        dx_server_copy_tls(s))
+        dx_server_copy_tls(s) && has_admin)
         return s;
     dx_server_free(s);
     return NULL;
@@ -104,6 +105,7 @@ static void undo_start(dx_server *s)
     s->store = NULL;
     dx_workers_free(s->workers);
     dx_streams_free(s->streams);
+    dx_admin_close(&s->admin);
     for (uint32_t i = 0; s->worker && i < s->workers_count; i++)
         dx_worker_deinit(&s->worker[i]);
     close_fds(s);
@@ -128,6 +130,7 @@ void dx_server_free(dx_server *s)
     undo_start(s);
     dx_router_deinit(&s->router);
     dx_router_deinit(&s->redirect_router);
+    dx_admin_deinit(&s->admin);
     for (dx_list *l; (l = dx_list_take_first(&s->owned)) != NULL;) {
         dx_server_owned *owned = DX_CONTAINER(l, dx_server_owned, link);
         owned->free(owned);
@@ -168,7 +171,7 @@ void dx_server_own(dx_server *s, dx_server_owned *owned, void (*free_it)(dx_serv
     dx_list_append(&s->owned, &owned->link);
 }
 
-static const char *server_copy(dx_server *s, const char *text)
+const char *dx_server_copy(dx_server *s, const char *text)
 {
     size_t size = strlen(text) + 1;
     owned_text *copy = malloc(sizeof *copy + size);
@@ -184,7 +187,7 @@ dx_err dx_server_add_route(dx_server *s, const dx_route *route)
 {
     dx_route copy = *route;
 
-    copy.pattern = server_copy(s, route->pattern);
+    copy.pattern = dx_server_copy(s, route->pattern);
     return copy.pattern ? dx_router_add(&s->router, &copy) : DX_ERR_MEMORY;
 }
 
@@ -459,11 +462,19 @@ dx_err dx_server_start(dx_server *s)
     if (err == DX_OK)
         dx_server_settle_redirect(s);
     if (err == DX_OK)
+        err = dx_admin_open(&s->admin);
+    if (err == DX_OK)
         err = open_store(s);
     if (err == DX_OK)
         err = start_workers(s);
     if (err == DX_OK)
         err = dx_server_watch_tls(s);
+    if (err == DX_OK)
+        err = dx_admin_start(&s->admin);
+    if (err != DX_OK && s->workers) {
+        dx_workers_stop(s->workers);
+        dx_workers_join(s->workers);
+    }
     if (err != DX_OK) {
         undo_start(s);
         return err;
@@ -473,6 +484,7 @@ dx_err dx_server_start(dx_server *s)
                  s->workers_count == 1 ? "" : "s", dx_loop_name(dx_workers_loop(s->workers, 0)));
     for (size_t i = 0; i < s->listens_count; i++)
         log_address(s, &s->listens[i]);
+    dx_admin_log_address(&s->admin);
     return DX_OK;
 }
 
@@ -483,6 +495,7 @@ void dx_server_wait(dx_server *s)
     dx_workers_join(s->workers);
     atomic_store(&s->is_stopped, true);
     s->is_joined = true;
+    dx_admin_stop(&s->admin);
     close_fds(s);
     for (size_t i = 0; i < s->listens_count; i++)
         if (s->listens[i].address.transport == DX_UNIX && s->listens[i].address.local.sun_path[0] != '\0')

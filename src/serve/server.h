@@ -14,6 +14,7 @@
 #include "net/listener.h"
 #include "net/tls_dev.h"
 #include "serve/access.h"
+#include "serve/admin.h"
 #include "serve/listen.h"
 #include "serve/stats.h"
 #include "serve/watch.h"
@@ -96,6 +97,7 @@ struct dx_server {
     dx_workers *workers; /* their threads; NULL before start */
     dx_streams *streams;
     dx_stats *stats; /* NULL: none; owned */
+    dx_admin admin;
     atomic_uint drain_ms, drained_count;
     atomic_bool is_draining, is_stopped;
     bool is_joined; /* by dx_server_wait */
@@ -107,6 +109,9 @@ DX_MUST_USE bool dx_sized_copy(void *to, size_t to_size, const void *from, size_
 
 /* As dx_server_route; `route` and its pattern are copied. */
 dx_err dx_server_add_route(dx_server *server, const dx_route *route);
+
+/* A copy of `text` that is freed with the server. NULL when memory is out. */
+const char *dx_server_copy(dx_server *server, const char *text);
 
 /* Frees `owned` with the server. */
 void dx_server_own(dx_server *server, dx_server_owned *owned, void (*free_it)(dx_server_owned *));

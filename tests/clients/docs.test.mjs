@@ -27,10 +27,11 @@ assert.ok(documents.length >= 3);
 
 for (const file of documents) {
   test(`${file}: its commands work as they stand`, limit, async () => {
-    const server = await serve();
+    const server = await serve('--admin', '127.0.0.1:0');
+    const [, admin] = await server.says(/admin on http:\/\/(\S+)/);
     try {
       for (const block of blocks(file, 'sh')) {
-        const command = block.replaceAll('127.0.0.1:4437', new URL(server.url).host)
+        const command = block.replaceAll('127.0.0.1:4437', new URL(server.url).host).replaceAll('127.0.0.1:4438', admin)
           .replaceAll('build/duplex', path.relative(root, duplex));
         const { stdout } = await shell('sh', ['-euc', command], { cwd: root, timeout: 20000 });
         assert.doesNotMatch(stdout, /about:blank/, `no problem in the answer to ${block}`);
