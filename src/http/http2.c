@@ -59,6 +59,7 @@ static void arm(dx_http2 *h)
     take_earlier(&due, h->block_due_ms);
     take_earlier(&due, h->drain_due_ms);
     take_earlier(&due, h->slowed_due_ms);
+    take_earlier(&due, h->stall_due_ms);
     if (h->pinged_ms)
         take_earlier(&due, h->pinged_ms + config->pong_ms);
     else if (is_pinging(h))
@@ -109,6 +110,8 @@ static void on_deadline(dx_conn *conn)
         dx_http2_fail(h, NGHTTP2_NO_ERROR, "idle");
     else if (has_passed(h, h->drain_due_ms))
         leave(h);
+    if (h->state != H2_OVER && has_passed(h, h->stall_due_ms))
+        dx_http2_look_at_stalls(h);
     if (h->state != H2_OVER)
         check_life(h);
     dx_http2_wake(h);
@@ -211,6 +214,7 @@ static void produce(dx_http2 *h)
         size = nghttp2_session_mem_send(h->session, &at);
         if (size <= 0)
             break;
+        h->out_bytes += (size_t)size;
         dx_conn_write(h->conn, dx_bytes_at(at, (size_t)size));
     }
     if (size < 0)
@@ -241,6 +245,7 @@ static void work(dx_http2 *h)
         return;
     turn_streams(h);
     produce(h);
+    dx_http2_check_window(h);
     free_closed(h);
     if (is_broken(h))
         return;

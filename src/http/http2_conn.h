@@ -1,6 +1,7 @@
 /* An HTTP/2 connection and its streams, as their files see them.
  * Is:     the state that http2.c (connection), http2_frames.c (what comes), http2_head.c (requests),
- *         http2_stream.c (streams), http2_response.c (responses) and http2_calm.c (floods) share.
+ *         http2_stream.c (streams), http2_response.c (responses), http2_stall.c (shut windows) and
+ *         http2_calm.c (floods) share.
  * Is not: for anyone else (http2.h). nghttp2 is seen only here.
  * SPDX-License-Identifier: MIT */
 #ifndef DX_HTTP_HTTP2_CONN_H
@@ -64,7 +65,11 @@ typedef struct dx_http2 {
     dx_http2_block *block; /* NULL: no head is being read */
     uint64_t in_bytes, useful_bytes;
     uint64_t heard_ms, pinged_ms; /* pinged_ms: 0: no answer is awaited */
-    uint64_t block_due_ms, settings_due_ms, idle_due_ms, drain_due_ms, slowed_due_ms; /* 0: none */
+    /* 0: none */
+    uint64_t block_due_ms, settings_due_ms, idle_due_ms, drain_due_ms, slowed_due_ms, stall_due_ms;
+    uint64_t out_bytes; /* that nghttp2 has made: a position among all that leaves, */
+    uint64_t moved_at;  /* as is that of the last content */
+    uint64_t moved_looked_at;
     dx_http2_bucket resets, frames;
     uint32_t number;
     uint32_t streams_count;
@@ -98,8 +103,10 @@ typedef struct dx_http2_stream {
     uint32_t unread;        /* bytes that came and whose window was not given back */
     uint32_t window_bytes;  /* of the body, in this window of time */
     uint32_t head_bytes;    /* kept of its request */
+    uint32_t moved_at;      /* dx_http2.out_bytes, modulo 2^32, when its last content left */
     int32_t id;
     uint8_t state;
+    uint8_t looks;    /* in a row at which its window was shut and had not moved */
     bool is_bodyless; /* the response: HEAD, 204, 304, or no content */
     bool is_whole;    /* the request has come whole */
     bool is_deferred; /* nghttp2 does not ask for content until it is told to */
@@ -195,6 +202,21 @@ bool dx_http2_stream_end_if_due(dx_http2_stream *s);
 /* nghttp2 asks for content. */
 ssize_t dx_http2_on_content(nghttp2_session *session, int32_t id, uint8_t *to, size_t max,
                             uint32_t *flags, nghttp2_data_source *source, void *context);
+
+/* ---- http2_stall.c ---- */
+
+/* Some stream may wait for a window. */
+void dx_http2_watch_stall(dx_http2 *h);
+/* stall_due_ms has passed: resets what has waited too long. */
+void dx_http2_look_at_stalls(dx_http2 *h);
+/* After frames were made: is the connection's window shut? */
+void dx_http2_check_window(dx_http2 *h);
+/* Its window is shut, or the connection's, and it has something to send: its protocol is held up. */
+void dx_http2_stream_check_window(dx_http2_stream *s);
+/* The client has opened its window. */
+void dx_http2_stream_note_open(dx_http2_stream *s);
+/* Content goes through it. */
+void dx_http2_stream_note_content(dx_http2_stream *s, size_t size);
 
 /* ---- http2_calm.c ---- */
 

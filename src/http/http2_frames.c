@@ -201,6 +201,10 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         if (frame->hd.flags & NGHTTP2_FLAG_ACK)
             h->settings_due_ms = 0;
         break;
+    case NGHTTP2_WINDOW_UPDATE:
+        if (s)
+            dx_http2_stream_note_open(s);
+        break;
     case NGHTTP2_PING:
         if (frame->hd.flags & NGHTTP2_FLAG_ACK) {
             h->pinged_ms = 0;

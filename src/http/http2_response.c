@@ -295,6 +295,8 @@ ssize_t dx_http2_on_content(nghttp2_session *session, int32_t id, uint8_t *to, s
         return NGHTTP2_ERR_DEFERRED; /* its reset is on the way */
     size_t size = dx_conn_carried_read(&s->carried, to, max);
     s->h->useful_bytes += size;
+    if (size > 0)
+        dx_http2_stream_note_content(s, size);
     if (size >= USEFUL_BYTES) /* not byte by byte, as the client's windows may want it */
         dx_http2_earn_frames(s->h, 4);
     if (dx_conn_carried_is_spent(&s->carried)) {

@@ -1,6 +1,7 @@
 /* Streams of an HTTP/2 connection: each is a carried connection that has one exchange, or a tunnel.
  * Is:     from the head to the handler, bodies and their windows, the end. Responses: http2_response.c.
- * Is not: frames (nghttp2), WebSocket (ws, which takes the connection over).
+ * Is not: frames (nghttp2), windows that stay shut (http2_stall.c), WebSocket (ws, which takes the connection
+ *         over).
  * Source: RFC 9113 §5, §6.9, §8.1; RFC 8441 §5.
  * SPDX-License-Identifier: MIT */
 #include "http/http2_conn.h"
@@ -457,19 +458,6 @@ static void finish(dx_http2_stream *s)
     dx_conn_abort(conn, DX_OK, false);
 }
 
-/* The window is shut and there is something to send: for how long? */
-static void check_window(dx_http2_stream *s)
-{
-    nghttp2_session *session = s->h->session;
-
-    if (s->carried.conn.is_blocked ||
-        (nghttp2_session_get_stream_remote_window_size(session, s->id) > 0 &&
-         nghttp2_session_get_remote_window_size(session) > 0))
-        return;
-    if (dx_conn_carried_has_output(&s->carried))
-        dx_conn_carried_block(&s->carried, config_of(s)->stalled_ms);
-}
-
 void dx_http2_stream_turn(dx_http2_stream *s)
 {
     dx_conn *conn = dx_http2_stream_conn(s);
@@ -493,7 +481,7 @@ void dx_http2_stream_turn(dx_http2_stream *s)
         s->is_deferred = false;
         nghttp2_session_resume_data(s->h->session, s->id);
     }
-    check_window(s);
+    dx_http2_stream_check_window(s);
 }
 
 void dx_http2_stream_over(dx_http2_stream *s)

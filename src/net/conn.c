@@ -18,7 +18,8 @@ enum {
 
 /* Rows: from. Bits: where it may go. A move that is not here is our bug, never the peer's. */
 static const uint8_t legal_moves[] = {
-    [DX_CONN_CONNECTING] = DX_BIT(DX_CONN_OPEN) | DX_BIT(DX_CONN_LINGERING) | DX_BIT(DX_CONN_CLOSED),
+    [DX_CONN_CONNECTING] =
+        DX_BIT(DX_CONN_OPEN) | DX_BIT(DX_CONN_LINGERING) | DX_BIT(DX_CONN_CLOSED),
     [DX_CONN_OPEN] = DX_BIT(DX_CONN_FLUSHING) | DX_BIT(DX_CONN_CLOSED),
     [DX_CONN_FLUSHING] = DX_BIT(DX_CONN_LINGERING) | DX_BIT(DX_CONN_CLOSED),
     [DX_CONN_LINGERING] = DX_BIT(DX_CONN_CLOSED),
@@ -94,8 +95,7 @@ static void conn_on_timer(dx_timer *timer)
     if (c->write_due_ms && left_until(c, c->write_due_ms) == 0) {
         /* There is no room yet; but a peer behind a slow line may have taken a part of much. A handshake
          * has no such excuse. */
-        if (c->state == DX_CONN_CONNECTING || c->is_carried ||
-            dx_socket_unsent(c->io.fd) >= c->write_unsent) {
+        if (c->state == DX_CONN_CONNECTING || dx_socket_unsent(c->io.fd) >= c->write_unsent) {
             dx_conn_abort(c, DX_ERR_TIMEOUT, true);
             return;
         }
@@ -137,13 +137,8 @@ void dx_conn_write_progress(dx_conn *c, bool is_waiting)
     c->write_due_ms = 0;
     if (!is_waiting)
         return;
-    dx_conn_set_write_deadline(c, c->net->limits.write_stalled_ms);
+    c->write_due_ms = due_in(c, c->net->limits.write_stalled_ms);
     c->write_unsent = dx_socket_unsent(c->io.fd);
-}
-
-void dx_conn_set_write_deadline(dx_conn *c, uint32_t delay_ms)
-{
-    c->write_due_ms = due_in(c, delay_ms);
     conn_arm(c);
 }
 
@@ -475,7 +470,8 @@ dx_conn *dx_conn_accept(dx_net *net, int fd, const dx_conn_ops *ops, void *proto
     return c;
 }
 
-dx_conn *dx_conn_accept_tls(dx_net *net, int fd, dx_tls *tls, const dx_conn_ops *ops, void *protocol)
+dx_conn *dx_conn_accept_tls(dx_net *net, int fd, dx_tls *tls, const dx_conn_ops *ops,
+                            void *protocol)
 {
     dx_conn *c = NULL;
 

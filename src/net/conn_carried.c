@@ -69,8 +69,6 @@ size_t dx_conn_carried_read(dx_conn_carried *cc, uint8_t *to, size_t max)
     dx_conn_load load;
 
     c->is_blocked = false;
-    if (c->write_due_ms)
-        dx_conn_write_progress(c, false);
     if (!dx_conn_can_send(c))
         return 0;
     dx_conn_gather(c, max, &load);
@@ -96,15 +94,6 @@ bool dx_conn_carried_has_output(dx_conn_carried *cc)
         return false;
     c->is_pull_cut = c->ops->pulled(c, 0); /* only asked */
     return true;
-}
-
-void dx_conn_carried_block(dx_conn_carried *cc, uint32_t stalled_ms)
-{
-    dx_conn *c = &cc->conn;
-
-    c->is_blocked = true;
-    if (c->write_due_ms == 0)
-        dx_conn_set_write_deadline(c, stalled_ms);
 }
 
 bool dx_conn_carried_is_spent(const dx_conn_carried *c)

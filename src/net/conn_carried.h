@@ -47,8 +47,11 @@ size_t dx_conn_carried_read(dx_conn_carried *c, uint8_t *to, size_t max);
 /* Something waits to be read, be it only the end. Asks the protocol. */
 bool dx_conn_carried_has_output(dx_conn_carried *c);
 
-/* The peer takes no more for now: read on when it does, or it is reset after the time for that. */
-void dx_conn_carried_block(dx_conn_carried *c, uint32_t stalled_ms);
+/* The peer takes no more for now, until the next read. */
+static inline void dx_conn_carried_block(dx_conn_carried *c)
+{
+    c->conn.is_blocked = true;
+}
 
 /* Finished, and all has been read: the end is to be sent. */
 bool dx_conn_carried_is_spent(const dx_conn_carried *c);

@@ -60,8 +60,6 @@ void dx_conn_on_open(dx_conn *conn);
 void dx_conn_on_io_closed(dx_io *io);
 void dx_conn_set_handshake_deadline(dx_conn *conn);
 void dx_conn_write_progress(dx_conn *conn, bool is_waiting);
-/* The peer has to take something within `delay_ms`. */
-void dx_conn_set_write_deadline(dx_conn *conn, uint32_t delay_ms);
 void dx_conn_catch_up_input(dx_conn *conn);
 void dx_conn_linger(dx_conn *conn);
 
