@@ -285,6 +285,23 @@ static void on_fatal(dx_http2 *h, ssize_t code)
         dx_http2_fail(h, NGHTTP2_PROTOCOL_ERROR, nghttp2_strerror((int)code));
 }
 
+/* Gives a negative number if nghttp2 cannot go on. */
+static ssize_t receive(dx_http2 *h, dx_bytes in)
+{
+    ssize_t used = 0;
+
+    while (in.size > 0 && used >= 0 && h->state != H2_OVER && !h->memory.is_broken) {
+        int32_t data_id;
+        size_t part = dx_http2_scan_data(&h->scan, in, &data_id);
+        if (part > 0)
+            used = nghttp2_session_mem_recv(h->session, in.at, part);
+        dx_bytes_skip(&in, part);
+        if (data_id > 0 && used >= 0 && !h->memory.is_broken)
+            dx_http2_on_data_head(h, data_id);
+    }
+    return used;
+}
+
 /* Also while streams are slow: their windows and resets have to be heard. */
 static size_t on_bytes(dx_conn *conn, uint8_t *at, size_t size)
 {
@@ -294,7 +311,7 @@ static size_t on_bytes(dx_conn *conn, uint8_t *at, size_t size)
         return size;
     h->heard_ms = now_ms(h);
     h->in_bytes += size;
-    ssize_t used = nghttp2_session_mem_recv(h->session, at, size);
+    ssize_t used = receive(h, dx_bytes_at(at, size));
     if (is_broken(h))
         return size;
     if (used < 0)
@@ -400,6 +417,7 @@ bool dx_http2_begin(dx_http *http, dx_conn *conn)
         return false;
     }
     h->number = ++http->http2->conns_begun;
+    dx_http2_scan_init(&h->scan);
     dx_list_init(&h->streams);
     dx_list_init(&h->woken);
     dx_list_init(&h->closed);

@@ -38,6 +38,16 @@ typedef struct dx_http2_bucket {
     uint64_t paid_us;
 } dx_http2_bucket;
 
+enum { DX_HTTP2_FRAME_HEAD_BYTES = 9 };
+
+/* What comes, seen as frames. */
+typedef struct dx_http2_scan {
+    uint32_t left; /* bytes before the next frame's head */
+    uint8_t size;  /* of the head, as far as it has come */
+    bool is_told;  /* it is of DATA, and that was told */
+    uint8_t head[DX_HTTP2_FRAME_HEAD_BYTES];
+} dx_http2_scan;
+
 typedef enum dx_http2_state {
     H2_OPEN,
     H2_DRAINING, /* the first GOAWAY: what is on its way is still taken */
@@ -58,6 +68,7 @@ typedef struct dx_http2 {
     dx_conn *conn;
     nghttp2_session *session;
     dx_http2_memory memory; /* the session's */
+    dx_http2_scan scan;
     dx_task work;    /* at the end of a turn: streams that were woken, then what is to be sent */
     dx_list streams; /* of dx_http2_stream.link, in the order of their ids */
     dx_list woken;   /* of turn_link: something is to be looked at */
@@ -137,6 +148,15 @@ void dx_http2_memory_free(dx_http2_memory *memory);
 /* ---- http2_frames.c: nghttp2's callbacks ---- */
 
 dx_http2_shared *dx_http2_shared_new(const dx_http2_config *config);
+/* DATA for stream `id` comes next: answered if the client has closed it, of which nghttp2 does not tell. */
+void dx_http2_on_data_head(dx_http2 *h, int32_t id);
+
+/* ---- http2_scan.c ---- */
+
+void dx_http2_scan_init(dx_http2_scan *scan);
+/* Gives how much of `in` comes before the last byte of the next head of DATA, and that one's stream; or all of it,
+ * and 0. What is behind is for the next call. */
+size_t dx_http2_scan_data(dx_http2_scan *scan, dx_bytes in, int32_t *id);
 
 /* ---- http2_head.c ---- */
 

@@ -143,10 +143,10 @@ static void note_reset_sent(dx_http2 *h, int32_t id)
         h->resets_sent++;
 }
 
-static void check_open(dx_http2 *h, int32_t id)
+void dx_http2_on_data_head(dx_http2 *h, int32_t id)
 {
-    if (is_closed_by_client(h, id))
-        dx_http2_fail(h, NGHTTP2_STREAM_CLOSED, "a frame on a stream that the client has closed");
+    if (!is_over(h) && is_closed_by_client(h, id)) /* from then on it is one that we have reset */
+        nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_STREAM_CLOSED);
 }
 
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *context)
@@ -156,11 +156,13 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
     (void)session;
     if (is_over(h))
         return 0;
-    switch (hd->type) { /* a byte of the peer's */
-    case NGHTTP2_DATA: check_open(h, hd->stream_id); break;
+    switch (hd->type) {       /* a byte of the peer's */
+    case NGHTTP2_DATA: break; /* dx_http2_on_data_head */
     case NGHTTP2_HEADERS:
         h->continuations = 0;
-        check_open(h, hd->stream_id);
+        if (is_closed_by_client(h, hd->stream_id))
+            dx_http2_fail(h, NGHTTP2_STREAM_CLOSED,
+                          "HEADERS on a stream that the client has closed");
         break;
     case NGHTTP2_CONTINUATION:
         if (++h->continuations > h->http->config.http2.continuations_max)

@@ -134,7 +134,7 @@ H2_CASE("§5.1 half-closed (remote): RST_STREAM is allowed", ALIVE)
     h2_get(c, 1, "/later");
     h2_reset(c, 1, NGHTTP2_CANCEL);
 }
-H2_CASE("§5.1 closed by the client's RST_STREAM: DATA is dropped", ALIVE)
+H2_CASE("§5.1 closed by the client's RST_STREAM: DATA", RESET(1, C(STREAM_CLOSED)))
 {
     post(c, 1);
     h2_reset(c, 1, NGHTTP2_CANCEL);
@@ -153,7 +153,30 @@ H2_CASE("§5.1 closed by the client's RST_STREAM: CONTINUATION",
     h2_reset(c, 1, NGHTTP2_CANCEL);
     more_head(c, 1, EH);
 }
-H2_CASE("§5.1 closed: DATA is dropped", ALIVE) { closed(c, 1); h2_data(c, 1, ES, "x"); }
+H2_CASE("§5.1 closed: DATA", RESET(1, C(STREAM_CLOSED)))
+{
+    closed(c, 1);
+    h2_data(c, 1, ES, "x");
+}
+H2_CASE("§5.1 closed: DATA, however its bytes are split", RESET(1, C(STREAM_CLOSED)))
+{
+    closed(c, 1);
+    post(c, 3);
+    peer_trickle(&c->s.w, &c->p, DX_BYTES("\0\0\1\0\0\0\0\0\3x\0\0\0\0\1\0\0\0\3\0\0\1\0\1\0\0\0\1x"));
+}
+H2_CASE("§5.1 closed: DATA without content", RESET(1, C(STREAM_CLOSED)))
+{
+    closed(c, 1);
+    h2_data(c, 1, ES, "");
+}
+H2_CASE("§5.1 DATA without content that ends the request behind the whole answer is no fault", ALIVE)
+{
+    h2_request(c, 1, EH, "POST", "/nothing");
+    H2_UNTIL(c, h2_of(c, 1)->status == 404);
+    h2_data(c, 1, ES, "");
+    h2_check_alive(c);
+    CHECK(h2_of(c, 1)->reset_code != NGHTTP2_STREAM_CLOSED);
+}
 H2_CASE("§5.1 closed: HEADERS", GOAWAY(C(STREAM_CLOSED))) { closed(c, 1); h2_get(c, 1, "/hello"); }
 H2_CASE("§5.1 closed: CONTINUATION", GOAWAY(C(STREAM_CLOSED) | C(PROTOCOL_ERROR)))
 {
