@@ -125,6 +125,7 @@ typedef struct dx_http2_stream {
     bool is_gone;     /* nghttp2 knows nothing of it any more */
     bool is_starved;  /* its body waits until those before it are whole */
     bool is_pulling;  /* inside the source's `pulled` */
+    bool is_ranked;   /* its client has said how urgent it is */
     bool is_end_due;  /* the response is over but for the rest of a message that was pulled */
 } dx_http2_stream;
 

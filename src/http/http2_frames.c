@@ -180,6 +180,18 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
     return 0;
 }
 
+/* nghttp2 obeys it; but takes one of stream 0, which RFC 9218 §7.1 forbids. */
+static void on_priority(dx_http2 *h, const nghttp2_frame *frame)
+{
+    const nghttp2_ext_priority_update *update = frame->ext.payload;
+    dx_http2_stream *s = stream_of(h->session, update->stream_id);
+
+    if (update->stream_id == 0)
+        dx_http2_fail(h, NGHTTP2_PROTOCOL_ERROR, "PRIORITY_UPDATE of stream 0");
+    else if (s)
+        s->is_ranked = true;
+}
+
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 {
     dx_http2 *h = context;
@@ -203,6 +215,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         if (frame->hd.flags & NGHTTP2_FLAG_ACK)
             h->settings_due_ms = 0;
         break;
+    case NGHTTP2_PRIORITY_UPDATE: on_priority(h, frame); break;
     case NGHTTP2_WINDOW_UPDATE:
         if (s)
             dx_http2_stream_note_open(s);

@@ -1,7 +1,7 @@
 /* HTTP/2 responses: what an exchange asks of its carrier.
  * Is:     heads, content piece by piece and from a source, the end; the 200 that opens a tunnel.
  * Is not: frames and their order (nghttp2).
- * Source: RFC 9113 §8.1, §8.2.2, §8.3.2; RFC 8441 §5.
+ * Source: RFC 9113 §8.1, §8.2.2, §8.3.2; RFC 8441 §5; RFC 9218 §10, §11.
  * SPDX-License-Identifier: MIT */
 #include "http/http2_conn.h"
 
@@ -14,6 +14,7 @@ enum {
     HEAD_BYTES_MAX = 8192, /* as HTTP/1.1 takes */
     FIELDS_MAX = 128,
     USEFUL_BYTES = 1024,
+    LIVE_URGENCY = NGHTTP2_EXTPRI_DEFAULT_URGENCY - 1,
 };
 
 static bool status_has_no_body(unsigned status)
@@ -187,6 +188,16 @@ bool dx_http2_stream_end_if_due(dx_http2_stream *s)
     return true;
 }
 
+/* What is sent as it happens would wait for every download that began before it: so it goes first, and in
+ * turn with its like; unless the client has said otherwise. */
+static void be_live(dx_http2_stream *s)
+{
+    const nghttp2_extpri rank = {.urgency = LIVE_URGENCY, .inc = 1};
+
+    if (!s->is_ranked && !s->is_gone && s->h->state != H2_OVER)
+        nghttp2_session_change_extpri_stream_priority(s->h->session, s->id, &rank, 0);
+}
+
 static dx_exchange_framing stream(dx_exchange *x)
 {
     dx_http2_stream *s = x->carrier;
@@ -198,6 +209,7 @@ static dx_exchange_framing stream(dx_exchange *x)
     x->match = (dx_route_match){0};
     dx_arena_deinit(&x->arena);
     dx_http2_stream_forget_request(s);
+    be_live(s);
     return DX_EXCHANGE_BARE;
 }
 
@@ -266,6 +278,7 @@ static dx_conn *upgrade(dx_exchange *x, const dx_header *headers, size_t headers
     dx_http2_stream_enter(s, S2_TUNNEL);
     dx_http2_stream_forget_exchange(s);
     submit(s, &h, true);
+    be_live(s);
     return conn;
 }
 

@@ -247,6 +247,7 @@ void dx_http2_stream_on_head(dx_http2_stream *s, const dx_http2_block *block, bo
 
     log_request(s, block);
     s->is_whole = is_whole;
+    s->is_ranked |= dx_http_fields_find(&block->fields, DX_BYTES("priority")) != NULL;
     if (!make_exchange(s)) {
         dx_http2_stream_reset(s, NGHTTP2_REFUSED_STREAM);
         return;
