@@ -33,7 +33,9 @@ typedef struct sent_report {
 typedef struct epoll_state {
     int fd;
     uint8_t *recv_buffer;
-    sent_report *innermost; /* of the dx_io_send calls that are inside on_sent */
+    sent_report *innermost;              /* of the dx_io_send calls that are inside on_sent */
+    uint32_t waits_count, accepted_wait; /* so far; the last of them that told of a listener */
+    int accepts_max;                     /* by one listener this time */
     struct epoll_event events[EVENTS_COUNT_MAX];
 } epoll_state;
 
@@ -68,6 +70,7 @@ static dx_err epoll_init(dx_loop *loop)
 
     if (state == NULL)
         return DX_ERR_MEMORY;
+    state->accepts_max = 1;
     state->fd = epoll_create1(EPOLL_CLOEXEC);
     if (state->fd < 0) {
         err = dx_err_from_errno(errno);
@@ -238,9 +241,25 @@ static void receive(dx_io *io)
         dx_io_report_recv_end(io, dx_err_from_errno(errno));
 }
 
+/* To ask once more than connections are there costs a call for nothing: one is taken, and only where more came
+ * turn after turn, twice as many each time. */
+static int accepts_due(epoll_state *state)
+{
+    bool is_crowded = state->waits_count - state->accepted_wait <= 1;
+
+    state->accepted_wait = state->waits_count;
+    if (!is_crowded)
+        state->accepts_max = 1;
+    else if (state->accepts_max < ACCEPTS_COUNT_MAX)
+        state->accepts_max *= 2;
+    return state->accepts_max;
+}
+
 static void accept_some(dx_io *io)
 {
-    for (int i = 0; i < ACCEPTS_COUNT_MAX && dx_io_is_open(io); i++) {
+    int most = accepts_due(state_of(io->loop));
+
+    for (int i = 0; i < most && dx_io_is_open(io); i++) {
         int fd = accept4(io->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0)
@@ -283,6 +302,8 @@ static bool is_connect_over(const dx_io *io, uint32_t events)
 
 static void report(dx_io *io, uint32_t events)
 {
+    uint32_t ended_before = io->state & DX_IO_RECV_ENDED;
+
     if (dx_io_has(io, DX_IO_CONNECTING)) {
         if (is_connect_over(io, events))
             dx_io_report_connect(io);
@@ -292,7 +313,8 @@ static void report(dx_io *io, uint32_t events)
         if (dx_io_is_open(io) && (events & (EPOLLIN | EPOLLERR | EPOLLHUP)))
             report_in(io, events);
     }
-    if (dx_io_is_open(io))
+    /* What has ended just now is closed before the next wait, mostly; if not, that tells of it again. */
+    if (dx_io_is_open(io) && (io->state & DX_IO_RECV_ENDED) == ended_before)
         quiet_down(io);
 }
 
@@ -302,6 +324,7 @@ static void epoll_wait_and_report(dx_loop *loop, int wait_ms)
     int count = epoll_wait(state->fd, state->events, EVENTS_COUNT_MAX, wait_ms);
 
     dx_assert(count >= 0 || errno == EINTR);
+    state->waits_count++;
     dx_loop_woke(loop);
     for (int i = 0; i < count; i++) {
         dx_io *io = state->events[i].data.ptr;

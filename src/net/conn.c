@@ -463,7 +463,6 @@ dx_conn *dx_conn_accept(dx_net *net, int fd, const dx_conn_ops *ops, void *proto
         close(fd);
         return NULL;
     }
-    dx_socket_tune(fd);
     c->state = DX_CONN_OPEN;
     conn_use(c, ops, protocol);
     dx_io_recv_start(&c->io);
@@ -479,7 +478,6 @@ dx_conn *dx_conn_accept_tls(dx_net *net, int fd, dx_tls *tls, const dx_conn_ops 
         close(fd);
         return NULL;
     }
-    dx_socket_tune(fd);
     conn_use(c, ops, protocol);
     dx_conn_set_handshake_deadline(c);
     dx_io_recv_start(&c->io);
@@ -535,12 +533,12 @@ void dx_conn_finish(dx_conn *c)
 void dx_conn_linger(dx_conn *c)
 {
     dx_conn_enter(c, DX_CONN_LINGERING);
-    if (!c->is_carried)
-        dx_io_shutdown(&c->io);
-    if (c->is_fin_seen) {
+    if (c->is_fin_seen) { /* closing sends the FIN */
         dx_conn_abort(c, DX_OK, false);
         return;
     }
+    if (!c->is_carried)
+        dx_io_shutdown(&c->io);
     c->pauses = 0;
     c->linger_bytes = 0;
     conn_recv_start(c);

@@ -3,6 +3,7 @@
 #include "net/listener.h"
 
 #include "base/err.h"
+#include "net/socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -80,6 +81,7 @@ dx_err dx_listener_open(dx_listener *l, dx_loop *loop, int fd)
         return err;
     l->is_closed = l->is_warned = false;
     l->spare_fd = spare_open();
+    dx_socket_tune(fd); /* once for all that will be accepted */
     dx_timer_init(&l->retry, on_retry);
     dx_io_accept_start(&l->io);
     return DX_OK;

@@ -24,7 +24,8 @@ DX_MUST_USE dx_err dx_socket_client(const dx_address *address, int *ret);
 bool dx_socket_peer(int fd, dx_address *ret);
 
 /* What every stream socket gets once it is connected: TCP_NODELAY (we batch ourselves) and
- * TCP_USER_TIMEOUT (a dead peer is noticed within 30 s). Does nothing on other transports. */
+ * TCP_USER_TIMEOUT (a dead peer is noticed within 30 s). Given to a listening one, it is inherited by all that are
+ * accepted from it. Does nothing on other transports. */
 void dx_socket_tune(int fd);
 
 /* Bytes the kernel still holds to be sent or acknowledged; UINT32_MAX where it does not tell. It gets

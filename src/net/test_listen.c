@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -252,6 +253,32 @@ LOOP_TEST("a listener accepts until it is closed, and closing twice is allowed")
     CHECK_INT(connect_to(&a), -1);
     CHECK_INT(errno, ECONNREFUSED);
     close_all(clients, 3);
+    dx_loop_free(loop);
+}
+
+static int option_of(int fd, int name)
+{
+    int value = -1;
+    socklen_t size = sizeof value;
+
+    return getsockopt(fd, IPPROTO_TCP, name, &value, &size) == 0 ? value : -1;
+}
+
+LOOP_TEST("what is accepted has the listener's options: no delay, and 30 s for a peer that is dead")
+{
+    dx_loop *loop = new_loop();
+    dx_address a = address_of("127.0.0.1:0");
+    door d = {.listener = {.on_accept = on_accept}};
+    int fd;
+
+    CHECK_INT(dx_socket_listen(&a, 1, &fd), DX_OK);
+    CHECK_INT(dx_listener_open(&d.listener, loop, fd), DX_OK);
+    int client = connect_to(&a);
+    TURN_UNTIL(loop, d.count == 1);
+    CHECK_INT(option_of(d.fds[0], TCP_NODELAY), 1);
+    CHECK_INT(option_of(d.fds[0], TCP_USER_TIMEOUT), 30000);
+    door_close(&d, loop);
+    close(client);
     dx_loop_free(loop);
 }
 
