@@ -4,7 +4,9 @@
 #define DUPLEX_DUPLEX_H
 
 #include <duplex/alarm.h>
+#include <duplex/client.h>
 #include <duplex/http.h>
+#include <duplex/remote.h>
 #include <duplex/server.h>
 #include <duplex/stream.h>
 #include <duplex/types.h>

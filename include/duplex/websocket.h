@@ -33,6 +33,9 @@ typedef struct dx_ws_handler {
      * ours if we failed it. */
     void (*close)(dx_ws *ws, uint16_t code, dx_bytes reason, void *context);
     void *context;
+    /* At clients, instead of `open`: there is no connection. status: of the HTTP answer; 0: none came. text:
+     * one sentence without a full stop. */
+    void (*failed)(void *context, dx_err err, unsigned status, const char *text);
 } dx_ws_handler;
 
 /* Sends one message. payload: borrowed; must be UTF-8 if text (not checked: it is yours).

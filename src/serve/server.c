@@ -3,6 +3,7 @@
 #include "serve/server.h"
 
 #include "base/assert.h"
+#include "base/sized.h"
 #include "http/files.h"
 #include "net/address.h"
 #include "net/socket.h"
@@ -27,20 +28,6 @@ enum {
 static char *copy_or(const char *text, const char *otherwise)
 {
     return strdup(text ? text : otherwise);
-}
-
-bool dx_sized_copy(void *to, size_t to_size, const void *from, size_t size)
-{
-    const uint8_t *bytes = from;
-
-    memset(to, 0, to_size);
-    if (from == NULL)
-        return true;
-    memcpy(to, from, dx_min_size(to_size, size));
-    for (size_t i = to_size; i < size; i++)
-        if (bytes[i] != 0)
-            return false;
-    return true;
 }
 
 dx_server *dx_server_new_sized(const dx_server_options *options, size_t options_size)

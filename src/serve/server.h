@@ -103,10 +103,6 @@ struct dx_server {
     bool is_joined; /* by dx_server_wait */
 };
 
-/* Copies a struct of options or of a handler of which the caller knows `size` bytes; the rest is zero. False:
- * it has something set that is not known here. */
-DX_MUST_USE bool dx_sized_copy(void *to, size_t to_size, const void *from, size_t size);
-
 /* As dx_server_route; `route` and its pattern are copied. */
 dx_err dx_server_add_route(dx_server *server, const dx_route *route);
 

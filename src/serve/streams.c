@@ -3,6 +3,7 @@
 #include "serve/door.h"
 
 #include "base/assert.h"
+#include "base/sized.h"
 #include "codec/json.h"
 #include "codec/utf8.h"
 

@@ -53,8 +53,10 @@ static void club_init(club *c, const char *loop, uint32_t workers)
     c->group = dx_server_group(c->server);
     CHECK(c->group != NULL);
     CHECK_INT(dx_ws_group_send(c->group, DX_WS_MESSAGE_TEXT, DX_BYTES("too early")), DX_ERR_CLOSED);
-    CHECK_INT(dx_server_websocket(c->server, "/club",
-                                  &(dx_ws_handler){on_open, on_message, NULL, on_close, c}),
+    CHECK_INT(dx_server_websocket(
+                  c->server, "/club",
+                  &(dx_ws_handler){
+                      .open = on_open, .message = on_message, .close = on_close, .context = c}),
               DX_OK);
     CHECK_INT(dx_server_start(c->server), DX_OK);
 }

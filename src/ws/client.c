@@ -162,7 +162,7 @@ static void write_subprotocols(dx_http_writer *w, const dx_ws_endpoint *endpoint
         dx_http_write_known(w, DX_HTTP_SEC_WEBSOCKET_PROTOCOL, endpoint->subprotocols[i]);
 }
 
-static dx_bytes write_request(dialing *d, const dx_ws_connect_options *options)
+static dx_err write_request(dialing *d, const dx_ws_connect_options *options)
 {
     dx_http_writer w;
     uint8_t random[16];
@@ -179,13 +179,18 @@ static dx_bytes write_request(dialing *d, const dx_ws_connect_options *options)
     dx_http_write_known(&w, DX_HTTP_SEC_WEBSOCKET_VERSION, DX_BYTES(DX_WS_VERSION));
     if (options->origin.size > 0)
         dx_http_write_known(&w, DX_HTTP_ORIGIN, options->origin);
+    for (size_t i = 0; i < options->headers_count; i++)
+        dx_http_write_field(&w, options->headers[i].name, options->headers[i].value);
     write_subprotocols(&w, options->endpoint);
     if (config->is_deflate) {
         dx_ws_deflate_text offer;
         dx_ws_deflate_offer(&config->deflate, &offer);
         dx_http_write_known(&w, DX_HTTP_SEC_WEBSOCKET_EXTENSIONS, dx_bytes_at(offer.at, offer.size));
     }
-    return dx_http_write_end(&w);
+    d->request_size = dx_http_write_end(&w).size;
+    if (d->request_size > 0)
+        return DX_OK;
+    return w.fault == DX_HTTP_WRITER_FULL ? DX_ERR_TOO_LARGE : DX_ERR_NAME;
 }
 
 dx_err dx_ws_connect(dx_ws_worker *worker, const dx_ws_connect_options *options)
@@ -201,10 +206,9 @@ dx_err dx_ws_connect(dx_ws_worker *worker, const dx_ws_connect_options *options)
     d->user = options->user;
     d->failed = options->failed;
     dx_http_reader_init(&d->reader, &DX_HTTP_LIMITS_DEFAULT);
-    d->request_size = write_request(d, options).size;
-    dx_err err = d->request_size == 0
-                     ? DX_ERR_TOO_LARGE
-                     : dx_conn_connect_to(worker->net, &options->to, &conn_ops, d, &conn);
+    dx_err err = write_request(d, options);
+    if (err == DX_OK)
+        err = dx_conn_connect_to(worker->net, &options->to, &conn_ops, d, &conn);
     if (err != DX_OK) {
         free(d);
         return err;

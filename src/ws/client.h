@@ -9,6 +9,8 @@
 #include "codec/url.h"
 #include "ws/session.h"
 
+#include <duplex/http.h>
+
 typedef struct dx_ws_connect_options {
     const dx_ws_endpoint *endpoint; /* `open` is called when the handshake is over; its subprotocols
                                        are asked for */
@@ -16,6 +18,8 @@ typedef struct dx_ws_connect_options {
     dx_bytes authority;  /* the Host field; borrowed during the call, as all below */
     dx_bytes target;     /* path and query */
     dx_bytes origin;     /* Origin; empty: none */
+    const dx_header *headers; /* further fields of the request */
+    size_t headers_count;
     uint32_t timeout_ms; /* for connecting and the handshake */
     void *user;
     /* Called instead of `open` when it fails: with the HTTP status of the answer (0: none came) and a
@@ -25,7 +29,7 @@ typedef struct dx_ws_connect_options {
 
 /* Begins to connect; `open` or `failed` follows.
  * Errors: DX_ERR_MEMORY, DX_ERR_FILES, DX_ERR_UNSUPPORTED, DX_ERR_TOO_LARGE (target above 8 KiB),
- * DX_ERR_SYSTEM; nothing is called then. */
+ * DX_ERR_NAME (a field that cannot be sent), DX_ERR_SYSTEM; nothing is called then. */
 DX_MUST_USE dx_err dx_ws_connect(dx_ws_worker *worker, const dx_ws_connect_options *options);
 
 #endif
