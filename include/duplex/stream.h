@@ -25,6 +25,7 @@ typedef enum dx_stream_may {
     DX_MAY_NOBODY,
     DX_MAY_KNOWN, /* whoever is known (dx_server_options.subject_header, tls_client_ca) */
     DX_MAY_SUB,   /* whose name is what {sub} in the prefix stands for */
+    DX_MAY_TOKEN, /* who has a capability for it */
 } dx_stream_may;
 
 typedef struct dx_stream_access {

@@ -318,11 +318,11 @@ const dx_settings dx_settings_defaults = {
 
 static const char *const creations[] = {"use", "put", NULL};
 static const char *const durabilities[] = {"memory", "disk", NULL};
-static const char *const whos[] = {"anyone", "nobody", "known", "sub", NULL};
+static const char *const whos[] = {"anyone", "nobody", "known", "sub", "token", NULL};
 
-#define WHO(what, field_name, default_text)                                                        \
+#define WHO(what, help_text, field_name, default_text)                                             \
     {                                                                                              \
-        .name = "access-" what, .value = "WHO", .help = "who may " what, .kind = DX_CLI_TEXT,      \
+        .name = "access-" what, .value = "WHO", .help = help_text, .kind = DX_CLI_TEXT,            \
         .at = offsetof(dx_namespace_settings, field_name), .choices = whos, .group = "access",     \
         .otherwise = default_text                                                                  \
     }
@@ -407,11 +407,14 @@ const dx_cli_option dx_namespace_options[DX_NAMESPACE_COUNT] = {
      .max = 1000000000,
      .word = "unlimited",
      .word_value = WITHOUT_END},
-    WHO("read", read, "anyone; with {sub} in the prefix sub"),
-    WHO("publish", publish, "anyone"),
-    WHO("create", create, "anyone"),
-    WHO("delete", remove, "anyone; with {sub} in the prefix sub"),
-    WHO("presence", presence, "anyone; with {sub} in the prefix sub"),
+    WHO("default", "who may do what is not named here", otherwise,
+        "anyone in a namespace that is shipped, else token"),
+    WHO("read", "who may read", read, "`access.default`; with {sub} in the prefix sub"),
+    WHO("publish", "who may publish", publish, "`access.default`"),
+    WHO("create", "who may create", create, "`access.default`"),
+    WHO("delete", "who may delete", remove, "`access.default`; with {sub} in the prefix sub"),
+    WHO("presence", "who may see who is present", presence,
+        "`access.default`; with {sub} in the prefix sub"),
 };
 
 const dx_namespace_settings dx_namespace_defaults = {
@@ -429,10 +432,22 @@ static void settle_text(const char **text, const char *otherwise)
         *text = otherwise;
 }
 
+/* What everybody gets without a configuration stays open in one, too; all else is closed until it is opened. */
+static bool is_shipped(const char *prefix)
+{
+    for (size_t i = 0; i < DX_COUNT(shipped); i++)
+        if (strcmp(shipped[i].prefix, prefix) == 0)
+            return true;
+    return false;
+}
+
 void dx_namespace_settle(dx_namespace_settings *ns, const dx_settings *settings)
 {
     bool is_on_disk = strcmp(ns->durability, "disk") == 0;
-    const char *owner = strstr(ns->prefix, "{sub}") ? "sub" : "anyone";
+    bool has_own_default = ns->otherwise != NULL;
+
+    settle_text(&ns->otherwise, is_shipped(ns->prefix) ? "anyone" : "token");
+    const char *owner = strstr(ns->prefix, "{sub}") && !has_own_default ? "sub" : ns->otherwise;
 
     settle_number(&ns->kept_count, is_on_disk ? WITHOUT_END : 1000);
     settle_number(&ns->kept_bytes, is_on_disk ? WITHOUT_END : 16 * MIB);
@@ -440,15 +455,16 @@ void dx_namespace_settle(dx_namespace_settings *ns, const dx_settings *settings)
     settle_number(&ns->message_max, settings->message_max > MIB ? settings->message_max : MIB);
     settle_number(&ns->rate, WITHOUT_END);
     settle_text(&ns->read, owner);
-    settle_text(&ns->publish, "anyone");
-    settle_text(&ns->create, "anyone");
+    settle_text(&ns->publish, ns->otherwise);
+    settle_text(&ns->create, ns->otherwise);
     settle_text(&ns->remove, owner);
     settle_text(&ns->presence, owner);
 }
 
 static dx_stream_may may_of(const char *who)
 {
-    static const dx_stream_may mays[] = {DX_MAY_ANYONE, DX_MAY_NOBODY, DX_MAY_KNOWN, DX_MAY_SUB};
+    static const dx_stream_may mays[] = {DX_MAY_ANYONE, DX_MAY_NOBODY, DX_MAY_KNOWN, DX_MAY_SUB,
+                                         DX_MAY_TOKEN};
 
     for (size_t i = 0; i < DX_COUNT(mays); i++)
         if (strcmp(whos[i], who) == 0)

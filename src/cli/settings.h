@@ -11,7 +11,7 @@
 
 #include <duplex/duplex.h>
 
-enum { DX_SETTINGS_COUNT = 28, DX_NAMESPACE_COUNT = 14, DX_NAMESPACES_MAX = 64 };
+enum { DX_SETTINGS_COUNT = 28, DX_NAMESPACE_COUNT = 15, DX_NAMESPACES_MAX = 64 };
 
 #define DX_ADMIN_DEFAULT "127.0.0.1:4438"
 
@@ -19,7 +19,7 @@ enum { DX_SETTINGS_COUNT = 28, DX_NAMESPACE_COUNT = 14, DX_NAMESPACES_MAX = 64 }
 typedef struct dx_namespace_settings {
     const char *prefix, *creation, *durability, *type;
     uint64_t kept_count, kept_bytes, kept_age_ms, message_max, rate;
-    const char *read, *publish, *create, *remove, *presence;
+    const char *otherwise, *read, *publish, *create, *remove, *presence;
     uint32_t line;                      /* in the file; 0: shipped */
     uint32_t lines[DX_NAMESPACE_COUNT]; /* by option; 0: its default */
 } dx_namespace_settings;

@@ -103,6 +103,7 @@ static const char whole[] = "# everything\n"
                             "    kept: {count: 50, bytes: 1MiB, age: unlimited}\n"
                             "    message_max: 4KiB\n"
                             "    rate: 10\n"
+                            "    access: {default: anyone, publish: token}\n"
                             "  - prefix: /mail/{sub}/\n"
                             "    creation: put\n"
                             "    durability: disk\n"
@@ -143,6 +144,8 @@ TEST("everything that a file can say")
     CHECK_INT(o.append_rate_max, 10);
     CHECK(!o.is_by_put && o.durability == DX_STREAM_IN_MEMORY);
     CHECK_INT(o.access.read, DX_MAY_ANYONE);
+    CHECK_INT(o.access.publish, DX_MAY_TOKEN);
+    CHECK_INT(o.access.create, DX_MAY_ANYONE);
     o = dx_namespace_stream_options(mail);
     CHECK(o.is_by_put && o.durability == DX_STREAM_ON_DISK && o.type == NULL);
     CHECK(o.kept_count_max == DX_UNBOUNDED_COUNT && o.kept_bytes_max == DX_UNBOUNDED &&
@@ -151,7 +154,7 @@ TEST("everything that a file can say")
     CHECK_INT(o.append_rate_max, 0);
     CHECK_INT(o.access.read, DX_MAY_SUB);
     CHECK_INT(o.access.publish, DX_MAY_KNOWN);
-    CHECK_INT(o.access.create, DX_MAY_ANYONE);
+    CHECK_INT(o.access.create, DX_MAY_TOKEN);
     CHECK_INT(o.access.remove, DX_MAY_NOBODY);
     CHECK_INT(o.access.presence, DX_MAY_SUB);
     dx_config_deinit(&c);
@@ -247,7 +250,7 @@ TEST("what is wrong is told with its place, and with what is allowed")
         {"namespaces:\n  - prefix: /x/\n    access: {read: sub}\n",
          "f.yaml:3:20: read: sub needs {sub} in the prefix, such as /u/{sub}/\n"},
         {"namespaces:\n  - prefix: /x/\n    access: {read: me}\n",
-         "f.yaml:3:20: read: \"me\" is none of anyone, nobody, known, sub\n"},
+         "f.yaml:3:20: read: \"me\" is none of anyone, nobody, known, sub, token\n"},
         {"namespaces:\n  - prefix: /x/\n    type: json\n",
          "f.yaml:3:11: type: \"json\" is none of a media type such as application/json, at most 255 bytes\n"},
         {"namespaces:\n  - prefix: /x/\n    kept: {count: 0}\n",

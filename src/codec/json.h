@@ -74,6 +74,11 @@ bool dx_json_object_next(dx_json_items *it, dx_bytes *name, dx_bytes *value);
  * what they mean. False if there is none, or `text` is no object. */
 bool dx_json_object_find(dx_bytes text, dx_bytes name, dx_bytes *value);
 
+/* True if no two members of the object have one name (by what they mean), and there are at most
+ * DX_JSON_DISTINCT_MAX: for text where the last of two must not count silently. Cost: O(members²). */
+enum { DX_JSON_DISTINCT_MAX = 64 };
+bool dx_json_object_is_distinct(dx_bytes text);
+
 /* Writes the bytes that a string (with its quotes) means. memory: text.size bytes are always enough.
  * Returns the size written. */
 size_t dx_json_string_read(dx_bytes text, uint8_t *memory);

@@ -206,6 +206,38 @@ bool dx_json_object_find(dx_bytes text, dx_bytes name, dx_bytes *value)
     return is_found;
 }
 
+/* Whether two strings mean the same. */
+static bool strings_mean_same(dx_bytes a, dx_bytes b)
+{
+    dx_bytes in_a = inside_of(a), in_b = inside_of(b);
+    uint8_t of_a[4], of_b[4];
+
+    while (in_a.size > 0 && in_b.size > 0) {
+        size_t size = character_take(&in_a, of_a);
+        if (character_take(&in_b, of_b) != size || memcmp(of_a, of_b, size) != 0)
+            return false;
+    }
+    return in_a.size == 0 && in_b.size == 0;
+}
+
+bool dx_json_object_is_distinct(dx_bytes text)
+{
+    dx_bytes names[DX_JSON_DISTINCT_MAX], name, value;
+    dx_json_items it;
+    size_t count = 0;
+
+    if (dx_json_type_of(text) != DX_JSON_OBJECT || !dx_json_items_init(&it, text))
+        return false;
+    for (; dx_json_object_next(&it, &name, &value); names[count++] = name) {
+        if (count == DX_JSON_DISTINCT_MAX)
+            return false;
+        for (size_t i = 0; i < count; i++)
+            if (strings_mean_same(names[i], name))
+                return false;
+    }
+    return true;
+}
+
 /* The escape of an ASCII byte, 2 or 6 bytes; 0 if it stays. */
 static size_t escape_write(uint8_t c, uint8_t at[static 6])
 {

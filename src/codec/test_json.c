@@ -371,3 +371,25 @@ TEST("RFC 8259 §7 a string is written with the escapes that it needs, and reads
                 "\"a\xef\xbf\xbd"
                 "b\xef\xbf\xbd\"");
 }
+
+TEST("an object is distinct if no two names mean the same, however they are written")
+{
+    static const char *const distinct[] = {"{}", "{\"a\":1}",
+                                           "{\"a\":1,\"b\":{\"a\":1},\"aa\":2,\"\":3}"};
+    static const char *const others[] = {"{\"a\":1,\"a\":1}", "{\"a\":1,\"b\":2,\"\\u0061\":3}",
+                                         "{\"\":1,\"\":2}", "[]", "1"};
+    char many[65 * 10 + 2] = "{";
+
+    for (size_t i = 0; i < DX_COUNT(distinct); i++)
+        CHECK(dx_json_object_is_distinct(dx_bytes_of(distinct[i])));
+    for (size_t i = 0; i < DX_COUNT(others); i++)
+        CHECK(!dx_json_object_is_distinct(dx_bytes_of(others[i])));
+    for (int i = 0; i < 65; i++) {
+        snprintf(many + strlen(many), 10, "%s\"%d\":1", i ? "," : "", i);
+        if (i == 63)
+            CHECK(dx_json_object_is_distinct(dx_bytes_of(strcat(many, "}"))));
+        if (i == 63)
+            many[strlen(many) - 1] = '\0';
+    }
+    CHECK(!dx_json_object_is_distinct(dx_bytes_of(strcat(many, "}"))));
+}

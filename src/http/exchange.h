@@ -79,6 +79,8 @@ struct dx_exchange {
     void *room_context, *gone_context, *hurry_context;
     const dx_exchange_source *source; /* NULL: none, or it was freed */
     void *source_context;
+    void *user; /* what a layer above knows of the request, to the end of its answer; NULL: nothing */
+    void (*user_free)(void *user); /* called once, when `user` is not NULL and the exchange goes */
 };
 
 /* The connection that carries it: for its loop and its peer's address. */

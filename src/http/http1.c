@@ -549,6 +549,8 @@ dx_exchange *dx_http_exchange_new(dx_http *http, const dx_exchange_ops *ops, voi
 
 void dx_http_exchange_free(dx_http *http, dx_exchange *x)
 {
+    if (x->user)
+        x->user_free(x->user);
     dx_arena_reset(&x->arena);
     if (http->spare.blocks)
         dx_arena_deinit(&x->arena);

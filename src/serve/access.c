@@ -4,7 +4,6 @@
 
 #include "base/assert.h"
 #include "codec/url.h"
-#include "codec/utf8.h"
 #include "net/socket.h"
 #include "serve/door.h"
 
@@ -38,7 +37,7 @@ dx_err dx_access_init(dx_access *access, const dx_stream_access *options, bool h
     dx_access made;
 
     for (unsigned i = 0; i < DX_ACTIONS_COUNT; i++) {
-        if (wanted[i] > DX_MAY_SUB || (wanted[i] == DX_MAY_SUB && !has_sub))
+        if (wanted[i] > DX_MAY_TOKEN || (wanted[i] == DX_MAY_SUB && !has_sub))
             return DX_ERR_NAME;
         made.may[i] =
             (uint8_t)(wanted[i] == DX_MAY_DEFAULT ? default_of((dx_action)i, has_sub) : wanted[i]);
@@ -47,17 +46,36 @@ dx_err dx_access_init(dx_access *access, const dx_stream_access *options, bool h
     return DX_OK;
 }
 
-dx_verdict dx_access_judge(dx_stream_may may, dx_bytes subject, dx_bytes sub)
+static dx_verdict allow(const dx_principal *who, const dx_capability *by, dx_grant *ret)
 {
-    switch (may) {
-    case DX_MAY_ANYONE: return DX_VERDICT_ALLOWED;
+    *ret = (dx_grant){.is_personal = true, .by = by, .until_ms = who->until_ms};
+    if (by)
+        ret->until_ms = dx_min_u64(ret->until_ms, by->until_ms);
+    return DX_VERDICT_ALLOWED;
+}
+
+dx_verdict dx_access_judge(const dx_access *policy, const dx_deed *deed, const dx_principal *who,
+                           uint64_t now_ms, dx_grant *ret)
+{
+    const dx_principal *known = who && now_ms < who->until_ms ? who : NULL;
+    const dx_capability *by;
+
+    switch ((dx_stream_may)policy->may[deed->action]) {
+    case DX_MAY_ANYONE: *ret = (dx_grant){.until_ms = DX_FOR_EVER}; return DX_VERDICT_ALLOWED;
     case DX_MAY_DEFAULT:
     case DX_MAY_NOBODY: return DX_VERDICT_FORBIDDEN;
-    case DX_MAY_KNOWN: return subject.size > 0 ? DX_VERDICT_ALLOWED : DX_VERDICT_UNKNOWN;
+    case DX_MAY_KNOWN:
+        return known && known->subject.size > 0 ? allow(known, NULL, ret) : DX_VERDICT_UNKNOWN;
     case DX_MAY_SUB:
-        if (subject.size == 0)
+        if (known == NULL || known->subject.size == 0)
             return DX_VERDICT_UNKNOWN;
-        return dx_bytes_equal(subject, sub) ? DX_VERDICT_ALLOWED : DX_VERDICT_FORBIDDEN;
+        return dx_bytes_equal(known->subject, deed->sub) ? allow(known, NULL, ret)
+                                                         : DX_VERDICT_FORBIDDEN;
+    case DX_MAY_TOKEN:
+        if (known == NULL)
+            return DX_VERDICT_UNKNOWN;
+        by = dx_principal_capability(known, deed->action, deed->path, now_ms);
+        return by ? allow(known, by, ret) : DX_VERDICT_FORBIDDEN;
     }
     dx_unreachable("dx_stream_may outside its enum");
 }
@@ -182,14 +200,6 @@ bool dx_trust_has(const dx_trust *trust, const dx_address *peer)
     return false;
 }
 
-static bool subject_is_good(dx_bytes subject)
-{
-    for (size_t i = 0; i < subject.size; i++)
-        if (subject.at[i] < ' ' || subject.at[i] == 0x7f)
-            return false;
-    return subject.size > 0 && subject.size <= DX_SUBJECT_BYTES_MAX && dx_utf8_is_valid(subject);
-}
-
 /* The value of the only field of that name. Two of them: one is from somebody who should not have set it. */
 static dx_bytes only_field(const dx_http_fields *fields, dx_bytes name)
 {
@@ -208,7 +218,7 @@ dx_bytes dx_trust_subject(const dx_trust *trust, const dx_http_fields *fields)
 {
     dx_bytes subject = only_field(fields, dx_bytes_of(trust->header));
 
-    return subject_is_good(subject) ? subject : (dx_bytes){NULL, 0};
+    return dx_subject_is_good(subject) ? subject : (dx_bytes){NULL, 0};
 }
 
 /* ---- origins ---------------------------------------------------------------------------------- */
@@ -239,7 +249,7 @@ dx_bytes dx_origin_find(const char *origins, dx_bytes text)
 
 /* ---- requests --------------------------------------------------------------------------------- */
 
-static bool is_trusted(const dx_exchange *x, const dx_trust *trust)
+bool dx_trust_has_peer(const dx_trust *trust, const dx_exchange *x)
 {
     dx_address peer;
 
@@ -247,96 +257,13 @@ static bool is_trusted(const dx_exchange *x, const dx_trust *trust)
            dx_trust_has(trust, &peer);
 }
 
-/* A proxy may have shown a certificate, too: that is who the proxy is, and never who asks. */
-dx_bytes dx_access_subject(const dx_exchange *x, const dx_trust *trust)
-{
-    dx_bytes nobody = {NULL, 0}, own = dx_conn_subject(dx_exchange_conn(x)),
-             said = trust->header ? dx_trust_subject(trust, &x->head.fields) : nobody;
-
-    if (trust->header && (said.size > 0 || own.size > 0) && is_trusted(x, trust))
-        return said;
-    return subject_is_good(own) ? own : nobody;
-}
-
 bool dx_access_is_secure(const dx_exchange *x, const dx_trust *trust)
 {
     dx_bytes said = only_field(&x->head.fields, DX_BYTES("X-Forwarded-Proto"));
 
-    if (said.size > 0 && is_trusted(x, trust))
+    if (said.size > 0 && dx_trust_has_peer(trust, x))
         return dx_bytes_equal_nocase(said, DX_BYTES("https"));
     return dx_conn_is_secure(dx_exchange_conn(x));
-}
-
-static const char *words_of(dx_action action)
-{
-    switch (action) {
-    case DX_ACTION_READ: return "read this stream";
-    case DX_ACTION_PUBLISH: return "publish to this stream";
-    case DX_ACTION_CREATE: return "create this stream";
-    case DX_ACTION_DELETE: return "delete this stream";
-    case DX_ACTION_PRESENCE: return "see who is present at this stream";
-    }
-    dx_unreachable("dx_action outside its enum");
-}
-
-/* How somebody can be known here; empty: there is no way. */
-static const char *ways_of(const dx_server *s)
-{
-#define BY_PROXY "the request must come from access.trusted_from with the field that access.subject_header names"
-    if (s->trust.header)
-        return s->tls_asks_clients ? BY_PROXY ", or with a client certificate" : BY_PROXY;
-    return s->tls_asks_clients ? "the connection must be made with a client certificate" : "";
-#undef BY_PROXY
-}
-
-/* The schemes are none of the registered ones: there is nothing that a client could add to its request by
- * itself. */
-static void answer_unknown(dx_exchange *x, const dx_server *s, dx_action action)
-{
-    const dx_header challenge = {DX_BYTES("WWW-Authenticate"),
-                                 s->tls_asks_clients && s->trust.header == NULL
-                                     ? DX_BYTES("Client-Certificate realm=\"streams\"")
-                                     : DX_BYTES("Trusted-Proxy realm=\"streams\"")};
-    const char *ways = ways_of(s);
-    char detail[320];
-
-    if (ways[0])
-        snprintf(detail, sizeof detail, "To %s you must be known: %s.", words_of(action), ways);
-    else
-        snprintf(detail, sizeof detail,
-                 "To %s somebody must be known, and this server knows nobody: neither "
-                 "access.subject_header nor tls_client_ca is set in its configuration.",
-                 words_of(action));
-    dx_exchange_problem_with(x, 401, detail, &challenge, 1);
-}
-
-static void answer_forbidden(dx_exchange *x, dx_stream_may may, dx_action action)
-{
-    char detail[128];
-
-    snprintf(detail, sizeof detail, "%s may %s.", may == DX_MAY_SUB ? "Only its owner" : "Nobody",
-             words_of(action));
-    dx_exchange_problem(x, 403, detail);
-}
-
-static bool judge(dx_exchange *x, const dx_stream_route *route, dx_bytes sub, dx_action action)
-{
-    const dx_trust *trust = &route->server->trust;
-    dx_stream_may may = (dx_stream_may)route->access.may[action];
-
-    if (may == DX_MAY_ANYONE)
-        return true; /* without asking the kernel who the peer is */
-    switch (dx_access_judge(may, dx_access_subject(x, trust), sub)) {
-    case DX_VERDICT_ALLOWED: return true;
-    case DX_VERDICT_UNKNOWN: answer_unknown(x, route->server, action); return false;
-    case DX_VERDICT_FORBIDDEN: answer_forbidden(x, may, action); return false;
-    }
-    dx_unreachable("dx_verdict outside its enum");
-}
-
-bool dx_door_may(dx_exchange *x, const dx_stream_route *route, dx_action action)
-{
-    return judge(x, route, dx_exchange_parameter(x, "sub"), action);
 }
 
 dx_bytes dx_stream_prefix_sub(const char *prefix, dx_bytes path)
@@ -347,11 +274,6 @@ dx_bytes dx_stream_prefix_sub(const char *prefix, dx_bytes path)
         if (dx_bytes_equal(want, DX_BYTES("{sub}")))
             return have;
     return (dx_bytes){NULL, 0};
-}
-
-bool dx_door_may_at(dx_exchange *x, const dx_stream_route *route, dx_bytes path, dx_action action)
-{
-    return judge(x, route, dx_stream_prefix_sub(route->prefix, path), action);
 }
 
 dx_bytes dx_door_origin(const dx_exchange *x, const dx_stream_route *route)

@@ -1,6 +1,6 @@
 /* Who may do what with a stream.
  * Is:     the policy of a namespace, the networks whose word on a request's subject is taken, the verdict.
- * Is not: proof of who somebody is: that is for whoever sets the header.
+ * Is not: who somebody is (principal.h), and how a request says so (access_who.h).
  * Memory: a dx_trust owns its header's name.
  * Threads: constant once the server runs.
  * Source: RFC 9110 §11.6.1, §15.5.2, §15.5.4.
@@ -9,18 +9,11 @@
 #define DX_SERVE_ACCESS_H
 
 #include "http/exchange.h"
+#include "serve/principal.h"
 
 #include <duplex/stream.h>
 
-typedef enum dx_action {
-    DX_ACTION_READ,    /* any way of reading, and metadata */
-    DX_ACTION_PUBLISH, /* and closing */
-    DX_ACTION_CREATE,
-    DX_ACTION_DELETE,
-    DX_ACTION_PRESENCE, /* seeing who is there */
-} dx_action;
-
-enum { DX_ACTIONS_COUNT = 5, DX_TRUST_RANGES_MAX = 32, DX_SUBJECT_BYTES_MAX = 255 };
+enum { DX_TRUST_RANGES_MAX = 32 };
 
 /* Of a namespace: a dx_stream_may for each dx_action, never DX_MAY_DEFAULT. */
 typedef struct dx_access {
@@ -71,11 +64,14 @@ bool dx_origin_is_good(dx_bytes text);
  * if there is none. A view of `origins`. */
 dx_bytes dx_origin_find(const char *origins, dx_bytes origin);
 
-/* Who asks, as far as that is known: {NULL, 0} if not. A view for the exchange's life. */
-dx_bytes dx_access_subject(const dx_exchange *x, const dx_trust *trust);
+/* Whether `x` comes from whose word counts. */
+bool dx_trust_has_peer(const dx_trust *trust, const dx_exchange *x);
 
 /* Whether the client came by https: this connection is TLS, or a trusted peer says so in X-Forwarded-Proto. */
 bool dx_access_is_secure(const dx_exchange *x, const dx_trust *trust);
+
+/* What {sub} in `prefix` stands for in `path`; {NULL, 0} if it has none. A view. */
+dx_bytes dx_stream_prefix_sub(const char *prefix, dx_bytes path);
 
 typedef enum dx_verdict {
     DX_VERDICT_ALLOWED,
@@ -83,10 +79,23 @@ typedef enum dx_verdict {
     DX_VERDICT_FORBIDDEN, /* 403 */
 } dx_verdict;
 
-/* What {sub} in `prefix` stands for in `path`; {NULL, 0} if it has none. A view. */
-dx_bytes dx_stream_prefix_sub(const char *prefix, dx_bytes path);
+/* What somebody wants to do, where. */
+typedef struct dx_deed {
+    dx_action action;
+    dx_bytes path;
+    dx_bytes sub; /* what {sub} in the namespace's prefix stands for in it; empty: it has none */
+} dx_deed;
 
-/* subject: {NULL, 0} if it is not known; sub: what {sub} stands for. */
-dx_verdict dx_access_judge(dx_stream_may may, dx_bytes subject, dx_bytes sub);
+/* What it rests on. */
+typedef struct dx_grant {
+    bool is_personal;        /* it is for this principal, and ends with it; else it is for anyone */
+    const dx_capability *by; /* its bounds; NULL: none. Lives as long as the principal */
+    uint64_t until_ms;       /* wall time; DX_FOR_EVER */
+} dx_grant;
+
+/* The only place that decides.
+ * who: NULL: nobody is known. now_ms: wall time. ret: set if it is allowed. */
+dx_verdict dx_access_judge(const dx_access *policy, const dx_deed *deed, const dx_principal *who,
+                           uint64_t now_ms, dx_grant *ret);
 
 #endif

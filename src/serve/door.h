@@ -56,6 +56,7 @@ typedef struct dx_live_wish {
     bool has_wait;
     uint64_t wait_s; /* Prefer: wait=N; not bounded here */
     uint64_t limit;  /* ?limit=: messages in an answer at most; not of SSE */
+    dx_grant grant;  /* to read */
 } dx_live_wish;
 
 /* live=long-poll, Prefer: wait=N. (door_wait.c) */
@@ -68,13 +69,31 @@ void dx_door_presence(dx_exchange *x, const dx_stream_route *route);
 /* The endpoint of the WebSocket door. */
 void dx_door_websocket_init(dx_ws_endpoint *endpoint, const dx_ws_config *config);
 
-/* ---- who may (access.c) ---- */
+/* ---- who may (access_who.c) ---- */
 
-/* Whether the one who asks may do this to the stream at x->path. False: it was answered. */
-DX_MUST_USE bool dx_door_may(dx_exchange *x, const dx_stream_route *route, dx_action action);
+/* Whether the one who asks may do this to the stream at x->path; ret: what that rests on. False: it was
+ * answered. */
+DX_MUST_USE bool dx_door_may(dx_exchange *x, const dx_stream_route *route, dx_action action,
+                             dx_grant *ret);
 /* The same for the stream at another path, below `route`: the source of a fork. */
 DX_MUST_USE bool dx_door_may_at(dx_exchange *x, const dx_stream_route *route, dx_bytes path,
-                                dx_action action);
+                                dx_action action, dx_grant *ret);
+
+/* The bounds of a capability, as doors ask for them. */
+static inline uint32_t dx_grant_message_max(const dx_grant *grant, uint32_t otherwise)
+{
+    uint32_t max = grant->by ? grant->by->message_bytes_max : 0;
+    return max > 0 && max < otherwise ? max : otherwise;
+}
+
+/* What a read is bound by. */
+static inline void dx_grant_limit_read(const dx_grant *grant, dx_read *read)
+{
+    if (grant->by && grant->by->has_history) {
+        read->has_depth = true;
+        read->depth_max = grant->by->history_max;
+    }
+}
 
 /* The value of Access-Control-Allow-Origin for this request; empty: no page of another origin may. */
 dx_bytes dx_door_origin(const dx_exchange *x, const dx_stream_route *route);
@@ -119,10 +138,11 @@ typedef struct dx_door_messages {
 } dx_door_messages;
 
 /* Cuts the body of `x` into messages as `kind` says: of JSON the elements of an array, one level deep.
+ * bytes_max: of each.
  * is_empty_allowed: no body or an empty array gives none; else it is an error.
  * False: answered with 400, 413 or 503. ret: released in any case by dx_door_messages_drop, or, when the
  * references have been taken, by free(ret->at). */
-DX_MUST_USE bool dx_door_messages_read(dx_exchange *x, dx_stream_kind kind, const dx_namespace *ns,
+DX_MUST_USE bool dx_door_messages_read(dx_exchange *x, dx_stream_kind kind, uint32_t bytes_max,
                                        bool is_empty_allowed, dx_door_messages *ret);
 void dx_door_messages_drop(dx_door_messages *messages);
 

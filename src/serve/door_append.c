@@ -190,13 +190,16 @@ void dx_door_post(dx_exchange *x, void *context)
     dx_append_rules rules = {0};
     dx_door_messages messages = {0};
     dx_bytes type;
+    dx_grant grant;
 
-    if (!dx_door_check_name(x, route) || !dx_door_may(x, route, DX_ACTION_PUBLISH) ||
+    if (!dx_door_check_name(x, route) || !dx_door_may(x, route, DX_ACTION_PUBLISH, &grant) ||
         !read_rules(x, &rules) || !read_type(x, route, rules.is_closing, &type))
         return;
     bool is_close_only = x->body.size == 0 && rules.is_closing;
     if (!is_close_only &&
-        !dx_door_messages_read(x, dx_door_kind(type), &route->ns, false, &messages))
+        !dx_door_messages_read(x, dx_door_kind(type),
+                               dx_grant_message_max(&grant, route->ns.message_bytes_max), false,
+                               &messages))
         return;
     post_op *op = post_op_new(x, &rules, type);
     if (op == NULL) {

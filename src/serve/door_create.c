@@ -18,6 +18,7 @@ typedef struct put_op {
     dx_read source; /* of a fork whose type is not given: what is its source's? */
     dx_exchange *x; /* NULL once the client has gone */
     dx_message **messages;
+    uint32_t message_bytes_max;
     uint8_t bytes[]; /* what the home looks at: the exchange may be gone before it does */
 } put_op;
 
@@ -147,8 +148,15 @@ static bool read_source(dx_exchange *x, const dx_stream_route *route, dx_bytes t
                             "Stream-Forked-From is below no prefix of streams of this server.");
         return false;
     }
-    if (!dx_door_may_at(x, source, path, DX_ACTION_READ))
+    dx_grant grant;
+    if (!dx_door_may_at(x, source, path, DX_ACTION_READ, &grant))
         return false;
+    if (grant.by && grant.by->has_history) {
+        dx_exchange_problem(x, 403,
+                            "Your capability lets you read the newest messages of the stream at "
+                            "Stream-Forked-From only, and a fork shows all of them.");
+        return false;
+    }
     ret->is_fork = true;
     ret->source = path;
     ret->source_ns = &source->ns;
@@ -223,7 +231,7 @@ static void create_with_body(put_op *op, dx_stream_kind kind)
     dx_door_messages messages;
     dx_exchange *x = op->x;
 
-    if (!dx_door_messages_read(x, kind, op->create.ns, true, &messages)) {
+    if (!dx_door_messages_read(x, kind, op->message_bytes_max, true, &messages)) {
         put_op_free(op);
         return;
     }
@@ -270,17 +278,21 @@ void dx_door_put(dx_exchange *x, void *context)
 {
     const dx_stream_route *route = context;
     dx_create create = {.ns = &route->ns, .path = x->path, .done = on_created};
+    dx_grant grant;
 
-    if (!dx_door_check_name(x, route) || !dx_door_may(x, route, DX_ACTION_CREATE))
+    if (!dx_door_check_name(x, route) || !dx_door_may(x, route, DX_ACTION_CREATE, &grant))
         return;
     create.is_closed = dx_door_is_closing(x);
     if (!read_lifetime(x, &create.lifetime) || !read_fork(x, route, &create) ||
         !read_type(x, route, &create))
         return;
     put_op *op = put_op_new(x, &create);
-    if (op == NULL)
+    if (op == NULL) {
         dx_door_no_memory(x);
-    else if (create.type.size == 0 && x->body.size > 0)
+        return;
+    }
+    op->message_bytes_max = dx_grant_message_max(&grant, route->ns.message_bytes_max);
+    if (create.type.size == 0 && x->body.size > 0)
         ask_source(op);
     else
         create_with_body(op, create.kind);

@@ -74,8 +74,8 @@ static bool add_json(dx_exchange *x, uint32_t bytes_max, bool is_empty_allowed,
     return false;
 }
 
-static bool add_body(dx_exchange *x, dx_stream_kind kind, const dx_namespace *ns,
-                     bool is_empty_allowed, dx_door_messages *to)
+static bool add_body(dx_exchange *x, dx_stream_kind kind, uint32_t bytes_max, bool is_empty_allowed,
+                     dx_door_messages *to)
 {
     if (x->body.size == 0) {
         if (!is_empty_allowed)
@@ -84,20 +84,20 @@ static bool add_body(dx_exchange *x, dx_stream_kind kind, const dx_namespace *ns
         return is_empty_allowed;
     }
     if (kind == DX_STREAM_JSON)
-        return add_json(x, ns->message_bytes_max, is_empty_allowed, to);
+        return add_json(x, bytes_max, is_empty_allowed, to);
     if (kind == DX_STREAM_TEXT && !dx_utf8_is_valid(x->body)) {
         dx_exchange_problem(x, 400, "Text must be UTF-8.");
         return false;
     }
-    return add_message(x, x->body, ns->message_bytes_max, to);
+    return add_message(x, x->body, bytes_max, to);
 }
 
-bool dx_door_messages_read(dx_exchange *x, dx_stream_kind kind, const dx_namespace *ns,
+bool dx_door_messages_read(dx_exchange *x, dx_stream_kind kind, uint32_t bytes_max,
                            bool is_empty_allowed, dx_door_messages *ret)
 {
     dx_door_messages messages = {0};
 
-    if (!add_body(x, kind, ns, is_empty_allowed, &messages)) {
+    if (!add_body(x, kind, bytes_max, is_empty_allowed, &messages)) {
         dx_door_messages_drop(&messages);
         return false;
     }

@@ -351,9 +351,9 @@ static bool read_limit(dx_exchange *x, uint64_t last, uint64_t *ret)
     return false;
 }
 
-static void get(dx_exchange *x, const dx_stream_route *route)
+static void get(dx_exchange *x, const dx_stream_route *route, const dx_grant *grant)
 {
-    dx_live_wish wish = {.limit = READ_COUNT_MAX};
+    dx_live_wish wish = {.limit = READ_COUNT_MAX, .grant = *grant};
     dx_read what = {.is_touch = true, .bytes_max = READ_BYTES_MAX};
     wish_kind kind = read_wish(x, &wish);
 
@@ -362,6 +362,7 @@ static void get(dx_exchange *x, const dx_stream_route *route)
         return;
     what.count_max = wish.limit;
     what.position = wish.position;
+    dx_grant_limit_read(grant, &what);
     if (kind == WISH_WAIT)
         dx_door_wait(x, route, &wish);
     else if (kind == WISH_SSE)
@@ -374,21 +375,22 @@ void dx_door_get(dx_exchange *x, void *context)
 {
     const dx_stream_route *route = context;
     dx_bytes presence;
+    dx_grant grant;
 
     if (!dx_door_check_name(x, route))
         return;
     if (x->head.method == DX_HTTP_HEAD) {
-        if (dx_door_may(x, route, DX_ACTION_READ))
+        if (dx_door_may(x, route, DX_ACTION_READ, &grant))
             read_now(x, route, &(dx_read){.position = {.kind = DX_OFFSET_NOW}});
         return;
     }
     if (!dx_door_argument(x, "presence", &presence))
         return;
     if (presence.at) {
-        if (dx_door_may(x, route, DX_ACTION_PRESENCE))
+        if (dx_door_may(x, route, DX_ACTION_PRESENCE, &grant))
             dx_door_presence(x, route);
         return;
     }
-    if (dx_door_may(x, route, DX_ACTION_READ))
-        get(x, route);
+    if (dx_door_may(x, route, DX_ACTION_READ, &grant))
+        get(x, route, &grant);
 }

@@ -67,6 +67,8 @@ typedef struct dx_sse_door {
     struct position_read *reading; /* door_sse_open.c: under way */
     const dx_stream_route *route;
     dx_position position; /* as asked for */
+    bool has_depth;       /* as in dx_read */
+    uint32_t depth_max;
     dx_offset given; /* what was written to the exchange reaches to here; the feed may be further */
     uint64_t end_due_ms; /* loop time; 0: none */
     uint64_t seen;       /* of the feed, at the last tick */

@@ -271,6 +271,8 @@ static void read_position(dx_sse_door *d)
                         .position = d->position,
                         .is_touch = true,
                         .done = on_position};
+    r->read.has_depth = d->has_depth && !d->has_begun;
+    r->read.depth_max = d->depth_max;
     if (d->has_begun)
         r->read.position = (dx_position){DX_OFFSET_AT, d->given};
     d->reading = r;
@@ -319,6 +321,10 @@ static void door_init(dx_sse_door *d, dx_exchange *x, const dx_live_wish *wish)
     d->waiter.woken = on_woken;
     d->x = x;
     d->position = wish->position;
+    if (wish->grant.by && wish->grant.by->has_history) {
+        d->has_depth = true;
+        d->depth_max = wish->grant.by->history_max;
+    }
     d->is_resumed = has_last_event_id(x);
     dx_timer_init(&d->timer, dx_sse_door_on_tick);
     dx_task_init(&d->finish, dx_sse_door_on_finish);

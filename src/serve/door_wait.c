@@ -198,6 +198,8 @@ static void read_on(wait_op *op)
                         .count_max = op->wish.limit,
                         .bytes_max = READ_BYTES_MAX,
                         .done = on_read};
+    if (!op->is_known) /* what comes while it waits it may have */
+        dx_grant_limit_read(&op->wish.grant, &r->read);
     op->reading = r;
     dx_hub_read(dx_door_hub(op->x), &r->read);
 }

@@ -4,6 +4,7 @@
  * Is not: the handshake of RFC 6455 (ws/server.h), the life that follows (door_websocket.c).
  * Memory: a waiting_room meanwhile.
  * SPDX-License-Identifier: MIT */
+#include "serve/access_who.h"
 #include "serve/door_websocket.h"
 
 #include "base/assert.h"
@@ -17,6 +18,8 @@ typedef struct ws_wish {
     dx_on_slow on_slow;
     bool is_echo_off, is_read_off, is_write_off;
     bool is_present, may_see;
+    bool has_depth; /* as in dx_read */
+    uint32_t depth_max;
     dx_bytes member, data,
         producer; /* views of the exchange; of the waiting room, once it is there */
 } ws_wish;
@@ -149,6 +152,8 @@ static void look_up(waiting_room *r)
     r->read = (dx_read){.ns = &r->route->ns,
                         .path = dx_topic_path(r->watch.topic),
                         .position = r->wish.position,
+                        .has_depth = r->wish.has_depth,
+                        .depth_max = r->wish.depth_max,
                         .is_touch = true,
                         .done = on_position};
     dx_hub_read(hub_of(r), &r->read);
@@ -265,27 +270,22 @@ static bool read_wish(dx_exchange *x, ws_wish *ret)
     return true;
 }
 
-/* Like dx_door_may, but says it instead of answering. */
-static bool is_allowed(const dx_exchange *x, const dx_stream_route *route, dx_action action)
-{
-    const dx_trust *trust = &route->server->trust;
-    dx_stream_may may = (dx_stream_may)route->access.may[action];
-
-    return may == DX_MAY_ANYONE ||
-           dx_access_judge(may, dx_access_subject(x, trust), dx_exchange_parameter(x, "sub")) ==
-               DX_VERDICT_ALLOWED;
-}
-
 /* Who may only read gets a door that only reads; whoever wants what is refused is told. */
 static bool check_access(dx_exchange *x, const dx_stream_route *route, ws_wish *wish)
 {
-    if ((!wish->is_read_off && !dx_door_may(x, route, DX_ACTION_READ)) ||
-        (wish->is_present && !dx_door_may(x, route, DX_ACTION_PRESENCE)))
+    dx_grant read = {0}, other;
+
+    if ((!wish->is_read_off && !dx_door_may(x, route, DX_ACTION_READ, &read)) ||
+        (wish->is_present && !dx_door_may(x, route, DX_ACTION_PRESENCE, &other)))
         return false;
-    wish->may_see = is_allowed(x, route, DX_ACTION_PRESENCE);
+    if (read.by && read.by->has_history) {
+        wish->has_depth = true;
+        wish->depth_max = read.by->history_max;
+    }
+    wish->may_see = dx_door_would(x, route, DX_ACTION_PRESENCE, &other);
     if (wish->is_read_off && !wish->is_write_off)
-        return dx_door_may(x, route, DX_ACTION_PUBLISH);
-    wish->is_write_off |= !is_allowed(x, route, DX_ACTION_PUBLISH);
+        return dx_door_may(x, route, DX_ACTION_PUBLISH, &other);
+    wish->is_write_off |= !dx_door_would(x, route, DX_ACTION_PUBLISH, &other);
     return true;
 }
 

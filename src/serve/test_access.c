@@ -37,33 +37,85 @@ TEST("a policy says what it says, and {sub} must be there to be asked for")
     CHECK_INT(access.may[DX_ACTION_DELETE], DX_MAY_ANYONE);
     CHECK_INT(access.may[DX_ACTION_PRESENCE], DX_MAY_KNOWN);
     CHECK_INT(dx_access_init(&access, &wanted, false), DX_ERR_NAME);
-    wanted.create = (dx_stream_may)17;
+    wanted.create = (dx_stream_may)(DX_MAY_TOKEN + 1);
     CHECK_INT(dx_access_init(&access, &wanted, true), DX_ERR_NAME);
 }
 
-TEST("the verdict on each policy for nobody, the owner and somebody else")
+static dx_principal *somebody(const char *subject, const char *capabilities)
 {
+    char why[DX_WHY_BYTES];
+    dx_principal *who = NULL;
+    const dx_principal like = {
+        .proof = DX_PROOF_TOKEN, .subject = dx_bytes_of(subject), .until_ms = 5000};
+
+    CHECK_INT(dx_principal_new(&like, dx_bytes_of(capabilities), &who, why), DX_OK);
+    return who;
+}
+
+/* At 1000 ms, to publish at /u/ada/x, where {sub} is ada. */
+static dx_verdict verdict_on(dx_stream_may may, const dx_principal *who, uint64_t now_ms,
+                             dx_grant *ret)
+{
+    dx_access policy;
+
+    memset(policy.may, DX_MAY_NOBODY, sizeof policy.may);
+    policy.may[DX_ACTION_PUBLISH] = (uint8_t)may;
+    return dx_access_judge(
+        &policy, &(dx_deed){DX_ACTION_PUBLISH, dx_bytes_of("/u/ada/x"), dx_bytes_of("ada")}, who,
+        now_ms, ret);
+}
+
+TEST("the verdict on each policy for nobody, the owner, somebody else, and who has a capability")
+{
+    enum { A = DX_VERDICT_ALLOWED, U = DX_VERDICT_UNKNOWN, F = DX_VERDICT_FORBIDDEN };
     static const struct {
         dx_stream_may may;
-        dx_verdict nobody, owner, other;
+        int of[6], expired;
     } rows[] = {
-        {DX_MAY_ANYONE, DX_VERDICT_ALLOWED, DX_VERDICT_ALLOWED, DX_VERDICT_ALLOWED},
-        {DX_MAY_NOBODY, DX_VERDICT_FORBIDDEN, DX_VERDICT_FORBIDDEN, DX_VERDICT_FORBIDDEN},
-        {DX_MAY_KNOWN, DX_VERDICT_UNKNOWN, DX_VERDICT_ALLOWED, DX_VERDICT_ALLOWED},
-        {DX_MAY_SUB, DX_VERDICT_UNKNOWN, DX_VERDICT_ALLOWED, DX_VERDICT_FORBIDDEN},
-        {DX_MAY_DEFAULT, DX_VERDICT_FORBIDDEN, DX_VERDICT_FORBIDDEN, DX_VERDICT_FORBIDDEN},
+        {DX_MAY_ANYONE, {A, A, A, A, A, A}, A}, {DX_MAY_NOBODY, {F, F, F, F, F, F}, F},
+        {DX_MAY_KNOWN, {U, A, A, A, U, A}, U},  {DX_MAY_SUB, {U, A, F, F, U, F}, U},
+        {DX_MAY_TOKEN, {U, F, F, A, A, F}, U},  {DX_MAY_DEFAULT, {F, F, F, F, F, F}, F},
     };
-    dx_bytes nobody = {NULL, 0}, ada = dx_bytes_of("ada"), bob = dx_bytes_of("bob");
+    static const char can[] = "[{\"stream\":\"/u/*/x\",\"may\":[\"publish\"]}]";
+    static const char other[] = "[{\"stream\":\"/u/*/x\",\"may\":[\"read\",\"delete\"]}]";
+    dx_principal *who[6] = {NULL,
+                            somebody("ada", ""),
+                            somebody("bob", ""),
+                            somebody("bob", can),
+                            somebody("", can),
+                            somebody("bob", other)};
+    dx_grant grant;
 
     for (size_t i = 0; i < DX_COUNT(rows); i++) {
-        CHECK_INT(dx_access_judge(rows[i].may, nobody, ada), rows[i].nobody);
-        CHECK_INT(dx_access_judge(rows[i].may, ada, ada), rows[i].owner);
-        CHECK_INT(dx_access_judge(rows[i].may, bob, ada), rows[i].other);
+        for (size_t k = 0; k < DX_COUNT(who); k++)
+            if ((int)verdict_on(rows[i].may, who[k], 1000, &grant) != rows[i].of[k])
+                TAP_FAIL("policy %u for %zu", rows[i].may, k);
+        CHECK_INT(verdict_on(rows[i].may, who[3], 5000, &grant), rows[i].expired);
     }
     /* A name is its bytes: no case, no beginning of it. */
-    CHECK_INT(dx_access_judge(DX_MAY_SUB, dx_bytes_of("Ada"), ada), DX_VERDICT_FORBIDDEN);
-    CHECK_INT(dx_access_judge(DX_MAY_SUB, dx_bytes_of("ad"), ada), DX_VERDICT_FORBIDDEN);
-    CHECK_INT(dx_access_judge(DX_MAY_SUB, nobody, nobody), DX_VERDICT_UNKNOWN);
+    dx_principal *near[] = {somebody("Ada", ""), somebody("ad", "")};
+    for (size_t i = 0; i < DX_COUNT(near); i++)
+        CHECK_INT(verdict_on(DX_MAY_SUB, near[i], 1000, &grant), F);
+    for (size_t i = 0; i < DX_COUNT(who); i++)
+        dx_principal_unref(who[i]);
+    for (size_t i = 0; i < DX_COUNT(near); i++)
+        dx_principal_unref(near[i]);
+}
+
+TEST("a grant says what it rests on, and ends with the first of principal and capability")
+{
+    dx_principal *who = somebody(
+        "ada", "[{\"stream\":\"/u/{sub}/**\",\"may\":[\"publish\"],\"rate\":3,\"until\":2}]");
+    dx_grant grant;
+
+    CHECK_INT(verdict_on(DX_MAY_ANYONE, who, 1000, &grant), DX_VERDICT_ALLOWED);
+    CHECK(!grant.is_personal && grant.by == NULL && grant.until_ms == DX_FOR_EVER);
+    CHECK_INT(verdict_on(DX_MAY_SUB, who, 1000, &grant), DX_VERDICT_ALLOWED);
+    CHECK(grant.is_personal && grant.by == NULL && grant.until_ms == 5000);
+    CHECK_INT(verdict_on(DX_MAY_TOKEN, who, 1000, &grant), DX_VERDICT_ALLOWED);
+    CHECK(grant.is_personal && grant.by == who->capabilities && grant.until_ms == 2000);
+    CHECK_INT(verdict_on(DX_MAY_TOKEN, who, 2000, &grant), DX_VERDICT_FORBIDDEN);
+    dx_principal_unref(who);
 }
 
 /* ---- trust -------------------------------------------------------------------------------------- */

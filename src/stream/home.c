@@ -314,6 +314,8 @@ static bool read_from(dx_stream *s, dx_read *r)
     if (r->is_touch)
         dx_stream_use(s);
     dx_stream_fill_info(s, &r->info);
+    if (r->has_depth)
+        r->info.start = dx_stream_offset(s, dx_stream_first_for(s, r) - 1);
     r->status = dx_stream_resolve(s, r, &start, &r->lost);
     if (r->status == DX_STREAM_FUTURE || (r->status == DX_STREAM_GONE && r->lost == 0))
         return false;

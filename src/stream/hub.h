@@ -71,9 +71,9 @@ typedef enum dx_stream_status {
     DX_STREAM_RATE,   /* append: above ns->append_rate_max; retry_ms says when to try again */
     DX_STREAM_FULL,   /* no more streams can be made */
     DX_STREAM_MEMORY,
-    DX_STREAM_STORE, /* the store failed: what became of an append is not known */
+    DX_STREAM_STORE,    /* the store failed: what became of an append is not known */
     DX_STREAM_NO_SPACE, /* the store's disk is full: nothing was changed */
-    DX_STREAM_ENDED, /* the home's hub has ended */
+    DX_STREAM_ENDED,    /* the home's hub has ended */
 } dx_stream_status;
 
 /* How long a stream lives. */
@@ -198,7 +198,9 @@ struct dx_read {
     const dx_namespace *ns;
     dx_bytes path;
     dx_position position;
-    uint64_t last; /* not 0: the last so many messages, whatever `position` is */
+    uint64_t last;  /* not 0: the last so many messages, whatever `position` is */
+    bool has_depth; /* for this reader the stream begins so many messages before its end: */
+    uint64_t depth_max;
     uint64_t
         identity; /* not 0: of the stream that is meant (dx_stream_info); another one has no part of it
                           (GONE, lost 0). The epoch of an AT position is not looked at then */

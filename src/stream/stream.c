@@ -227,10 +227,19 @@ static bool is_own(const dx_stream *s, const dx_read *r)
     return at.epoch == dx_epochs_at(&s->epochs, at.sequence) || (at.sequence == 0 && at.epoch == 0);
 }
 
+uint64_t dx_stream_first_for(const dx_stream *s, const dx_read *r)
+{
+    uint64_t first = dx_stream_first(s), behind = s->log.tail + 1;
+
+    if (!r->has_depth || behind < first)
+        return first;
+    return behind - dx_min_u64(r->depth_max, behind - first);
+}
+
 dx_stream_status dx_stream_resolve(const dx_stream *s, const dx_read *r, uint64_t *start,
                                    uint64_t *lost)
 {
-    uint64_t first = dx_stream_first(s), tail = s->log.tail;
+    uint64_t first = dx_stream_first_for(s, r), tail = s->log.tail;
 
     *lost = 0;
     if (r->last > 0) {

@@ -118,6 +118,8 @@ void dx_stream_use(dx_stream *s);
 uint64_t dx_epochs_at(const dx_epochs *epochs, uint64_t sequence);
 /* Sequence of the oldest message that is retained, in memory or in the store. */
 uint64_t dx_stream_first(const dx_stream *s);
+/* The same for a reader that may not see all of it (dx_read.depth_max). */
+uint64_t dx_stream_first_for(const dx_stream *s, const dx_read *r);
 /* The position behind message `sequence`. */
 dx_offset dx_stream_offset(const dx_stream *s, uint64_t sequence);
 /* Finds the sequence to read first. OK, GONE (with what is lost, 0: the position is of another life) or

@@ -74,6 +74,40 @@ TEST(
     }
 }
 
+TEST("for a reader with a bounded depth the stream begins so many messages before its end")
+{
+    static const struct {
+        uint64_t depth;
+        int64_t back; /* the position, before the end; 99: the start */
+        dx_stream_status status;
+        uint64_t count, lost;
+    } rows[] = {
+        {0, 99, DX_STREAM_OK, 0, 0}, {2, 99, DX_STREAM_OK, 2, 0},   {3, 99, DX_STREAM_OK, 3, 0},
+        {9, 99, DX_STREAM_OK, 4, 0}, {2, -2, DX_STREAM_OK, 2, 0},   {2, -3, DX_STREAM_GONE, 2, 1},
+        {0, 0, DX_STREAM_OK, 0, 0},  {0, -1, DX_STREAM_GONE, 0, 1}, {9, -5, DX_STREAM_GONE, 4, 1},
+    };
+
+    pair *p = pair_new((dx_retention){4, UINT64_MAX, UINT64_MAX});
+    dx_offset next = {0};
+    for (int i = 0; i < 5; i++)
+        CHECK_INT(append_as(p, 0, (wish){"", DX_STREAM_TEXT, "x"}, &next), DX_STREAM_OK);
+    for (size_t i = 0; i < DX_COUNT(rows); i++) {
+        dx_position from =
+            rows[i].back == 99 ? (dx_position){.kind = DX_OFFSET_START} : at(next, rows[i].back);
+        dx_read r = pair_read(
+            p, 1, (dx_read){.position = from, .has_depth = true, .depth_max = rows[i].depth});
+        if (r.status != rows[i].status || r.count != rows[i].count || r.lost != rows[i].lost)
+            TAP_FAIL("row %zu: status %d, count %zu, lost %d", i, (int)r.status, r.count,
+                     (int)r.lost);
+        CHECK_INT(r.info.start.sequence, 5 - dx_min_u64(rows[i].depth, 4));
+        dx_read_release(&r);
+    }
+    dx_read r = pair_read(p, 1, (dx_read){.last = 3, .has_depth = true, .depth_max = 2});
+    CHECK_INT(r.count, 2);
+    dx_read_release(&r);
+    pair_free(p);
+}
+
 TEST("the first message decides the type: by its Content-Type, or by its kind")
 {
     static const struct {

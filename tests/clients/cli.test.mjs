@@ -566,7 +566,7 @@ namespaces:
   - prefix: /rooms/
     type: application/json
     message_max: 10B
-    access: {publish: known, delete: nobody}
+    access: {default: anyone, publish: known, delete: nobody}
   - prefix: /u/{sub}/
 `));
   const who = (name) => (name ? { 'X-Who': name, 'Content-Type': 'application/json' } : { 'Content-Type': 'application/json' });

@@ -20,12 +20,12 @@ after(() => rm(directory, { recursive: true, force: true }));
 const policies = `namespaces:
   - {prefix: /s/, creation: put, durability: disk}
   - {prefix: /live/, creation: use, durability: memory}
-  - {prefix: /small/, creation: use, durability: memory, message_max: 20B}
-  - {prefix: /slow/, creation: use, durability: memory, rate: 20}
-  - {prefix: /short/, creation: use, durability: memory, kept: {count: 10}}
+  - {prefix: /small/, creation: use, durability: memory, message_max: 20B, access: {default: anyone}}
+  - {prefix: /slow/, creation: use, durability: memory, rate: 20, access: {default: anyone}}
+  - {prefix: /short/, creation: use, durability: memory, kept: {count: 10}, access: {default: anyone}}
   - {prefix: "/u/{sub}/", creation: use, durability: memory}
-  - {prefix: /known/, creation: use, durability: memory, access: {read: known, publish: known}}
-  - {prefix: /read/, creation: use, durability: memory, access: {publish: nobody}}
+  - {prefix: /known/, creation: use, durability: memory, access: {default: known}}
+  - {prefix: /read/, creation: use, durability: memory, access: {default: anyone, publish: nobody}}
 access:
   subject_header: X-Subject
   trusted_from: [127.0.0.1/8]

@@ -20,7 +20,7 @@ function directory(t) {
 
 async function serveWith(at, namespaces) {
   const config = path.join(at, 'duplex.yaml');
-  fs.writeFileSync(config, `namespaces:\n${namespaces.map((line) => `  - {${line}, durability: disk}\n`).join('')}`);
+  fs.writeFileSync(config, `namespaces:\n${namespaces.map((line) => `  - {${line}, durability: disk, access: {default: anyone}}\n`).join('')}`);
   return serve('--config', config, '--no-memory', '--data', path.join(at, 'data'));
 }
 

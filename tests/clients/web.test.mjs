@@ -72,13 +72,13 @@ test('--no-web serves no pages; --web DIR other ones, and the libraries', limit,
 
 test('streams go before pages', limit, async () => {
   const config = `${directory}/streams.yaml`;
-  await writeFile(config, 'namespaces:\n  - {prefix: /chat/, creation: use}\n  - {prefix: /game/, creation: use}\n');
+  await writeFile(config, 'namespaces:\n  - {prefix: /chat/, creation: use, access: {default: anyone}}\n  - {prefix: /game/, creation: use, access: {default: anyone}}\n');
   const other = await Server.start(duplex, ['serve', '--listen', '127.0.0.1:0', '--config', config]);
   await post(`${other.url}/chat/chat.js`, 'text/plain', 'a message');
   assert.equal((await get(`${other.url}/chat/chat.js`)).body.toString(), 'a message');
   assert.equal((await get(`${other.url}/ticker/`)).status, 200);
   await other.stop();
-  await writeFile(config, 'namespaces:\n  - {prefix: /, creation: use}\n');
+  await writeFile(config, 'namespaces:\n  - {prefix: /, creation: use, access: {default: anyone}}\n');
   const all = await Server.start(duplex, ['serve', '--listen', '127.0.0.1:0', '--config', config]);
   await post(`${all.url}/style.css`, 'text/plain', 'a message');
   assert.equal((await get(`${all.url}/style.css`)).body.toString(), 'a message');

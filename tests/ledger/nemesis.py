@@ -80,7 +80,7 @@ class Server:
         lines = [f"ping: {PING_S}s", "namespaces:"]
         kinds = {c.path[:c.path.index("/", 1) + 1]: (c.is_json, c.kept) for c in channels}
         for prefix, (is_json, kept) in kinds.items():
-            lines += [f"  - prefix: {prefix}", "    durability: disk",
+            lines += [f"  - prefix: {prefix}", "    durability: disk", "    access: {default: anyone}",
                       f"    type: {'application/json' if is_json else 'text/plain'}"]
             lines += [f"    kept: {{count: {kept}}}"] if kept else ["    kept: {bytes: unlimited}"]
         (self.directory / "duplex.yaml").write_text("\n".join(lines) + "\n")
