@@ -79,6 +79,13 @@ typedef struct dx_server_options {
     /* A file with one line, 16 to 512 visible characters: asked for there, as "Authorization: Bearer TOKEN".
      * NULL: whoever can reach the address may use it, but pages in a browser. */
     const char *admin_token_file;
+    /* Tokens (JWT) are checked by the keys in these files, PEM, JWK or JWKS; "ISSUER=FILE": for tokens of this
+     * issuer alone. At most 16. Read again when they change. None: tokens are not looked at. */
+    const char *const *token_keys;
+    size_t token_keys_count;
+    const char *token_audience; /* NULL: a token must have no aud; else one that is, or has, this */
+    const char *token_cookie;   /* the cookie that a token may come in, too; NULL: none */
+    const char *revocations;    /* the file that keeps them; NULL: they end with the server */
 } dx_server_options;
 
 /* Makes a server, given to the caller. options: borrowed; NULL for all defaults. What is wrong with them
@@ -155,7 +162,7 @@ DX_API int dx_server_run(dx_server *server);
  * the latest after `timeout_ms`. Any thread. */
 DX_API void dx_server_drain(dx_server *server, uint32_t timeout_ms);
 
-/* Reads the certificates and keys again, as the server does by itself some seconds after their files have
+/* Reads the certificates and keys, those for tokens too, again, as the server does by itself some seconds after their files have
  * changed: new connections get them, old ones keep theirs. What cannot be
  * read changes nothing; the log says what is wrong. Without TLS nothing happens. Any thread; not in signal
  * handlers. While the server runs.

@@ -176,15 +176,26 @@ static size_t tls_files(const dx_settings *s, dx_tls_files *ret)
     return count;
 }
 
+/* "": nowhere. Without a directory nothing was kept of a server that ended. NULL when memory is out. */
+static char *revocations_file(const dx_settings *s)
+{
+    char *path = NULL;
+
+    if (s->revocations || s->memory || s->data == NULL || s->token_keys.count == 0)
+        return strdup(s->revocations ? s->revocations : "");
+    return asprintf(&path, "%s/revocations", s->data) < 0 ? NULL : path;
+}
+
 static dx_server *server_new(const dx_settings *s)
 {
     dx_tls_files files[DX_CLI_TEXTS_MAX];
     char *dev = s->tls ? dev_directory() : NULL;
     char *listen = join(&s->listen), *trusted_from = join(&s->trusted_from),
-         *origins = join(&s->origins), *redirect = join(&s->redirect);
+         *origins = join(&s->origins), *redirect = join(&s->redirect),
+         *revocations = revocations_file(s);
     dx_server *server = NULL;
 
-    if (listen && trusted_from && origins && redirect && (dev || !s->tls))
+    if (listen && trusted_from && origins && redirect && revocations && (dev || !s->tls))
         server = dx_server_new(&(dx_server_options){
             .listen = listen,
             .loop = s->loop,
@@ -211,12 +222,18 @@ static dx_server *server_new(const dx_settings *s)
             .admin = s->admin ? s->admin : DX_ADMIN_DEFAULT,
             .is_admin_optional = s->admin == NULL,
             .admin_token_file = s->admin_token_file,
+            .token_keys = s->token_keys.at,
+            .token_keys_count = s->token_keys.count,
+            .token_audience = s->token_audience,
+            .token_cookie = s->token_cookie,
+            .revocations = revocations,
         });
     free(dev);
     free(listen);
     free(trusted_from);
     free(origins);
     free(redirect);
+    free(revocations);
     return server;
 }
 

@@ -13,7 +13,7 @@
 
 const dx_cli_command *const dx_cli_commands[] = {
     &dx_cli_serve,  &dx_cli_pub,     &dx_cli_sub,    &dx_cli_compare, &dx_cli_check,
-    &dx_cli_config, &dx_cli_backup,  &dx_cli_verify, &dx_cli_export,  &dx_cli_import,
+    &dx_cli_config, &dx_cli_backup,  &dx_cli_verify, &dx_cli_export,  &dx_cli_import, &dx_cli_token,
     &dx_cli_help,   &dx_cli_version, NULL,
 };
 

@@ -7,7 +7,7 @@
 
 #include "cli/options.h"
 
-extern const dx_cli_command dx_cli_serve, dx_cli_pub, dx_cli_sub, dx_cli_check, dx_cli_config;
+extern const dx_cli_command dx_cli_serve, dx_cli_pub, dx_cli_sub, dx_cli_token, dx_cli_check, dx_cli_config;
 extern const dx_cli_command dx_cli_compare;
 extern const dx_cli_command dx_cli_backup, dx_cli_verify, dx_cli_export, dx_cli_import;
 extern const dx_cli_command dx_cli_help, dx_cli_version;

@@ -75,7 +75,7 @@ typedef struct dx_cli_command {
     int (*run)(const void *options); /* its struct; returns the exit code */
 } dx_cli_command;
 
-enum { DX_CLI_STRUCT_BYTES_MAX = 1024 };
+enum { DX_CLI_STRUCT_BYTES_MAX = 2048 };
 
 /* The words behind the command's name. */
 typedef struct dx_cli_words {

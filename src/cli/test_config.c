@@ -217,9 +217,11 @@ TEST("what is wrong is told with its place, and with what is allowed")
         {"workers: 1\nworkers: 2\n", "f.yaml:2:1: workers: it stands in line 1 already\n"},
         {"access: x\n", "f.yaml:1:9: access: there must be a mapping, not a value\n"},
         {"access: {who: x}\n",
-         "f.yaml:1:10: unknown key \"who\"; allowed: subject_header, trusted_from\n"},
+         "f.yaml:1:10: unknown key \"who\"; allowed: subject_header, trusted_from, token_keys, "
+         "token_audience, token_cookie, revocations\n"},
         {"access: {access: {}}\n",
-         "f.yaml:1:10: unknown key \"access\"; allowed: subject_header, trusted_from\n"},
+         "f.yaml:1:10: unknown key \"access\"; allowed: subject_header, trusted_from, token_keys, "
+         "token_audience, token_cookie, revocations\n"},
         {"access:\n  trusted_from: 10.0.0.0/40\n",
          "f.yaml:2:17: trusted_from: \"10.0.0.0/40\" is none of ADDRESS, ADDRESS/BITS or unix\n"},
         {"access:\n  subject_header: \"X Y\"\n",

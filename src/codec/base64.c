@@ -67,3 +67,52 @@ bool dx_base64_read(dx_bytes text, uint8_t *out, size_t out_max, size_t *out_siz
     *out_size = size;
     return true;
 }
+
+/* ---- base64url --------------------------------------------------------------------------------- */
+
+void dx_base64url_write(dx_bytes in, char *out)
+{
+    char group[4];
+
+    while (in.size > 0) {
+        size_t count = dx_min_size(in.size, 3);
+        dx_base64_write(dx_bytes_at(in.at, count), group);
+        for (size_t i = 0; i < count + 1; i++)
+            *out++ = group[i] == '+' ? '-' : group[i] == '/' ? '_' : group[i];
+        dx_bytes_skip(&in, count);
+    }
+}
+
+static bool url_value_of(uint8_t c, uint32_t *ret)
+{
+    int value = c == '-' ? 62 : c == '_' ? 63 : c == '+' || c == '/' ? -1 : value_of(c);
+
+    *ret = (uint32_t)value;
+    return value >= 0;
+}
+
+/* Bits come in by six and go out by eight; less than a byte of them is left, all zero. */
+bool dx_base64url_read(dx_bytes text, uint8_t *out, size_t out_max, size_t *out_size)
+{
+    uint32_t bits = 0, value;
+    unsigned count = 0;
+    size_t size = 0;
+
+    if (text.size % 4 == 1 || text.size / 4 * 3 + (text.size % 4) * 3 / 4 > out_max)
+        return false;
+    for (size_t i = 0; i < text.size; i++) {
+        if (!url_value_of(text.at[i], &value))
+            return false;
+        bits = bits << 6 | value;
+        count += 6;
+        if (count >= 8) {
+            count -= 8;
+            out[size++] = (uint8_t)(bits >> count);
+            bits &= (1u << count) - 1;
+        }
+    }
+    if (bits != 0)
+        return false;
+    *out_size = size;
+    return true;
+}

@@ -74,6 +74,17 @@ static dx_v1_fault read_control(dx_bytes in, dx_bytes *ret)
 
 /* ---- from the client -------------------------------------------------------------------------- */
 
+static size_t client_value_max(dx_v1_client_kind kind)
+{
+    switch (kind) {
+    case DX_V1_PING: return DX_V1_PING_BYTES_MAX;
+    case DX_V1_PRESENCE: return DX_V1_PRESENCE_BYTES_MAX;
+    case DX_V1_TOKEN: return DX_V1_TOKEN_BYTES_MAX;
+    case DX_V1_PUBLISH: break;
+    }
+    dx_unreachable("a message is no control");
+}
+
 static dx_v1_fault read_client_control(dx_bytes in, dx_v1_client_frame *ret)
 {
     dx_bytes object, name, value, more_name, more_value;
@@ -90,10 +101,12 @@ static dx_v1_fault read_client_control(dx_bytes in, dx_v1_client_frame *ret)
         frame.kind = DX_V1_PRESENCE;
     else if (dx_bytes_equal(name, DX_BYTES("\"ping\"")))
         frame.kind = DX_V1_PING;
+    else if (dx_bytes_equal(name, DX_BYTES("\"token\"")))
+        frame.kind = DX_V1_TOKEN;
     else
         return DX_V1_CONTROL;
     frame.data = value;
-    if (value.size > (frame.kind == DX_V1_PING ? DX_V1_PING_BYTES_MAX : DX_V1_PRESENCE_BYTES_MAX))
+    if (value.size > client_value_max(frame.kind))
         return DX_V1_VALUE_TOO_LARGE;
     *ret = frame;
     return DX_V1_OK;
@@ -258,6 +271,17 @@ void dx_v1_caught_up_write(dx_offset offset, dx_v1_control *ret)
 void dx_v1_closed_write(dx_v1_control *ret)
 {
     begin(ret, DX_BYTES("{\"closed\":true"));
+    end(ret);
+}
+
+void dx_v1_token_write(uint64_t expires_s, dx_v1_control *ret)
+{
+    begin(ret, DX_BYTES("{\"token\":{\"expires\":"));
+    if (expires_s == 0)
+        put(ret, DX_BYTES("null"));
+    else
+        put_number(ret, expires_s);
+    put(ret, DX_BYTES("}"));
     end(ret);
 }
 

@@ -16,6 +16,7 @@ enum {
     DX_V1_LINE_SIZE = DX_OFFSET_SIZE + 1, /* in front of a message from the server */
     DX_V1_PING_BYTES_MAX = 256,           /* what a ping may carry, as JSON text */
     DX_V1_PRESENCE_BYTES_MAX = 1024,      /* likewise a member */
+    DX_V1_TOKEN_BYTES_MAX = 8194,         /* likewise a token, in its quotes */
     DX_V1_DETAIL_BYTES_MAX = 200,
     DX_V1_CONTROL_BYTES_MAX = 1536,
 };
@@ -41,12 +42,13 @@ typedef enum dx_v1_client_kind {
     DX_V1_PUBLISH,  /* "<id>\n<payload>", "-\n<payload>" for one that is not to be acknowledged */
     DX_V1_PRESENCE, /* {"presence":…} */
     DX_V1_PING,     /* {"ping":…} */
+    DX_V1_TOKEN,    /* {"token":"…"}: in the place of the one that the session has */
 } dx_v1_client_kind;
 
 typedef struct dx_v1_client_frame {
     dx_v1_client_kind kind;
     dx_bytes id;   /* of PUBLISH; empty: no acknowledgement is wanted */
-    dx_bytes data; /* PUBLISH: the payload. PRESENCE, PING: the member's JSON text */
+    dx_bytes data; /* PUBLISH: the payload. PRESENCE, PING, TOKEN: the member's JSON text */
 } dx_v1_client_frame;
 
 /* Reads one WebSocket message. Views of `in`. */
@@ -88,6 +90,8 @@ void dx_v1_error_write(dx_bytes id, unsigned status, dx_bytes detail, dx_v1_cont
 void dx_v1_gap_write(const dx_v1_gap *gap, dx_v1_control *ret);
 void dx_v1_caught_up_write(dx_offset offset, dx_v1_control *ret);
 void dx_v1_closed_write(dx_v1_control *ret);
+/* {"token":{"expires":…}}: it counts from now on. expires_s: since 1970; 0: never (null). */
+void dx_v1_token_write(uint64_t expires_s, dx_v1_control *ret);
 void dx_v1_reconnect_write(uint32_t after_ms, dx_v1_control *ret);
 /* value: JSON text of at most DX_V1_PING_BYTES_MAX. */
 void dx_v1_pong_write(dx_bytes value, dx_v1_control *ret);

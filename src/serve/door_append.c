@@ -3,7 +3,7 @@
  *         Stream-Subscribers.
  * Memory: one operation while a request waits for the stream's home worker.
  * SPDX-License-Identifier: MIT */
-#include "serve/door.h"
+#include "serve/access_who.h"
 
 #include "base/assert.h"
 #include "codec/http_etag.h"
@@ -184,6 +184,23 @@ static post_op *post_op_new(dx_exchange *x, const dx_append_rules *rules, dx_byt
     return op;
 }
 
+/* The rate of a capability; false: it was answered. */
+static bool is_within_rate(dx_exchange *x, const dx_stream_route *route, const dx_grant *grant, size_t count)
+{
+    dx_door_headers h = {0};
+
+    if (grant->by == NULL || grant->by->rate_max == 0 || count == 0)
+        return true;
+    uint64_t retry_ms = dx_allowance_take(&route->server->allowances, dx_asker_of(x, route->server)->who,
+                                          grant->by, count);
+    if (retry_ms == 0)
+        return true;
+    dx_door_add_number(&h, "Retry-After", (retry_ms + 999) / 1000);
+    dx_exchange_problem_with(x, 429, "These are more messages a second than your capability allows.", h.at,
+                             h.count);
+    return false;
+}
+
 void dx_door_post(dx_exchange *x, void *context)
 {
     const dx_stream_route *route = context;
@@ -201,6 +218,10 @@ void dx_door_post(dx_exchange *x, void *context)
                                dx_grant_message_max(&grant, route->ns.message_bytes_max), false,
                                &messages))
         return;
+    if (!is_within_rate(x, route, &grant, messages.count)) {
+        dx_door_messages_drop(&messages);
+        return;
+    }
     post_op *op = post_op_new(x, &rules, type);
     if (op == NULL) {
         dx_door_messages_drop(&messages);

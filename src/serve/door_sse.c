@@ -6,8 +6,15 @@
 #include "serve/door_sse.h"
 
 #include "base/assert.h"
+#include "serve/access_who.h"
 
 #include <stdlib.h>
+
+/* The door's hold on what it may. */
+struct dx_sse_lease {
+    dx_lease lease;
+    dx_sse_door *door;
+};
 
 /* ---- the end ----------------------------------------------------------------------------------- */
 
@@ -17,6 +24,8 @@ static void quiet(dx_sse_door *d)
     dx_task_clear(&d->finish);
     dx_waiter_end(&d->waiter);
     dx_sse_door_forget_reading(d);
+    if (d->lease)
+        dx_lease_drop(&d->lease->lease);
 }
 
 void dx_sse_door_free(dx_sse_door *d)
@@ -26,7 +35,36 @@ void dx_sse_door_free(dx_sse_door *d)
         dx_subscriber_end(&d->sub);
     if (d->watch.topic)
         dx_watch_end(&d->watch);
+    free(d->lease);
     free(d);
+}
+
+/* Before the response has begun it is told by status; later the client asks again, and is told then. */
+static void on_lease_ended(dx_lease *lease, dx_principal *who, dx_lease_end why)
+{
+    dx_sse_door *d = DX_CONTAINER(lease, struct dx_sse_lease, lease)->door;
+    const dx_server *s = d->route->server;
+    dx_exchange *x = d->x;
+
+    (void)who;
+    if (d->has_begun) {
+        dx_sse_door_end_soon(d);
+        return;
+    }
+    dx_sse_door_free(d);
+    dx_exchange_on_gone(x, NULL, NULL);
+    dx_exchange_on_hurry(x, NULL, NULL);
+    dx_door_refuse_unknown(x, s, DX_ACTION_READ, dx_lease_end_text(why));
+}
+
+bool dx_sse_door_hold(dx_sse_door *d, dx_principal *who, uint64_t until_ms)
+{
+    d->lease = calloc(1, sizeof *d->lease);
+    if (d->lease == NULL)
+        return false;
+    *d->lease = (struct dx_sse_lease){.lease.ended = on_lease_ended, .door = d};
+    dx_lease_hold(&d->lease->lease, &dx_worker_of(d->x)->leases, who, until_ms);
+    return true;
 }
 
 void dx_sse_door_end(dx_sse_door *d)

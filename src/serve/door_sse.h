@@ -76,6 +76,7 @@ typedef struct dx_sse_door {
     uint8_t on_slow;
     bool is_resumed; /* Last-Event-ID */
     bool has_begun, is_over;
+    struct dx_sse_lease *lease; /* NULL: it is for anyone */
 } dx_sse_door;
 
 static inline bool dx_sse_door_is_plain(const dx_sse_door *d)
@@ -91,6 +92,9 @@ static inline dx_loop *dx_sse_door_loop(const dx_sse_door *d)
 extern const dx_encoding dx_sse_encoding;
 /* Its context is the door, which it frees. */
 extern const dx_exchange_source dx_sse_source;
+
+/* It goes on while `who` may read. False: memory is out. */
+DX_MUST_USE bool dx_sse_door_hold(dx_sse_door *d, dx_principal *who, uint64_t until_ms);
 
 /* Before the response has begun, or when the source is freed. */
 void dx_sse_door_free(dx_sse_door *d);

@@ -4,6 +4,7 @@
  * Is not: what follows (door_sse.c).
  * Source: Durable Streams 1.0 §5.8, §8, §10; HTML Living Standard §9.2.
  * SPDX-License-Identifier: MIT */
+#include "serve/access_who.h"
 #include "serve/door_sse.h"
 
 #include "base/random.h"
@@ -350,6 +351,12 @@ void dx_door_sse(dx_exchange *x, const dx_stream_route *route, const dx_live_wis
     d->route = route;
     d->on_slow = on_slow;
     door_init(d, x, wish);
+    if (wish->grant.is_personal &&
+        !dx_sse_door_hold(d, dx_asker_of(x, route->server)->who, wish->grant.until_ms)) {
+        dx_sse_door_free(d);
+        dx_door_no_memory(x);
+        return;
+    }
     dx_exchange_on_gone(x, on_gone, d);
     dx_exchange_on_hurry(x, on_hurry, d);
     if (dx_hub_watch(dx_door_hub(x), &route->ns, x->path, &d->watch) != DX_OK)

@@ -4,7 +4,7 @@
  * Memory: one small operation per client that waits; a read while the stream's home is asked.
  * Source: Durable Streams 1.0 §5.7, §8; RFC 7240 §4.3.
  * SPDX-License-Identifier: MIT */
-#include "serve/door.h"
+#include "serve/access_who.h"
 
 #include "base/assert.h"
 #include "base/clock.h"
@@ -19,6 +19,7 @@ typedef struct wait_op {
     dx_watch watch;
     dx_waiter waiter;
     dx_timer timer;
+    dx_lease lease; /* held if it may read because of somebody */
     dx_exchange *x;
     struct wait_read *reading; /* under way */
     const dx_stream_route *route;
@@ -38,6 +39,7 @@ static void op_free(wait_op *op)
 {
     dx_timer_clear(&op->timer);
     dx_waiter_end(&op->waiter);
+    dx_lease_drop(&op->lease);
     if (op->reading)
         op->reading->op = NULL;
     if (op->watch.topic)
@@ -214,6 +216,16 @@ static void on_watched(dx_watch *watch, dx_stream_status status)
         refuse(op, status, NULL);
 }
 
+/* It may not have what would come. */
+static void on_lease_ended(dx_lease *lease, dx_principal *who, dx_lease_end why)
+{
+    wait_op *op = DX_CONTAINER(lease, wait_op, lease);
+    const dx_server *s = op->route->server;
+
+    (void)who;
+    dx_door_refuse_unknown(leave(op), s, DX_ACTION_READ, dx_lease_end_text(why));
+}
+
 /* ---- the request ------------------------------------------------------------------------------- */
 
 void dx_door_wait(dx_exchange *x, const dx_stream_route *route, const dx_live_wish *wish)
@@ -236,6 +248,10 @@ void dx_door_wait(dx_exchange *x, const dx_stream_route *route, const dx_live_wi
     dx_timer_init(&op->timer, on_timer);
     if (wait_ms > 0)
         dx_timer_set(dx_exchange_conn(x)->net->loop, &op->timer, wait_ms);
+    op->lease.ended = on_lease_ended;
+    if (wish->grant.is_personal)
+        dx_lease_hold(&op->lease, &dx_worker_of(x)->leases, dx_asker_of(x, route->server)->who,
+                      wish->grant.until_ms);
     dx_exchange_on_gone(x, on_gone, op);
     dx_exchange_on_hurry(x, on_hurry, op);
     if (dx_hub_watch(dx_door_hub(x), &route->ns, x->path, &op->watch) != DX_OK)

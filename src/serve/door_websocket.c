@@ -35,6 +35,7 @@ void dx_ws_door_free(dx_worker *w, dx_ws_door *d)
     if (d->topic)
         dx_topic_release(d->topic);
     if (d->is_wide) {
+        dx_lease_drop(&dx_wide_door_of(d)->lease);
         dx_buffer_clear(&dx_wide_door_of(d)->ping);
         dx_buffer_clear(&dx_wide_door_of(d)->producer);
         free(d);
@@ -177,6 +178,8 @@ static void on_ending(dx_ws *ws)
     dx_ws_door *d = ws->user;
 
     dx_ws_door_leave(d);
+    if (d->is_wide)
+        dx_lease_drop(&dx_wide_door_of(d)->lease);
     if (d->sub.feed)
         dx_subscriber_freeze(&d->sub);
 }
@@ -188,6 +191,8 @@ static void on_freed(dx_ws *ws)
 
     if (d->sub.feed)
         dx_subscriber_end(&d->sub);
+    if (d->is_wide)
+        dx_lease_drop(&dx_wide_door_of(d)->lease);
     d->ws = NULL;
     dx_ws_door_free(w, d);
 }

@@ -14,6 +14,7 @@
 
 /* 4000 + HTTP status, where RFC 6455 has no code. */
 enum {
+    DX_CLOSE_UNKNOWN = 4401,
     DX_CLOSE_FORBIDDEN = 4403,
     DX_CLOSE_NOT_FOUND = 4404,
     DX_CLOSE_TOO_SLOW = 4408,
@@ -46,6 +47,9 @@ typedef struct dx_wide_door {
     bool is_notes_owed; /* to hear of others from when it is live on */
     bool is_hearing;    /* it watches presence */
     bool may_see, has_joined;
+    bool is_write_unwanted; /* write=0; else it may write when a token allows it */
+    dx_lease lease;         /* held while what it does rests on a principal */
+    const dx_capability *publish_by; /* of that principal; NULL: no bounds */
     uint8_t id_size;
     uint8_t id[DX_MEMBER_ID_BYTES_MAX]; /* ?member=: to join as */
     uint16_t close_code;                /* not 0: to be closed once all appends were answered; */
@@ -117,6 +121,13 @@ void dx_ws_door_leave(dx_ws_door *d);
 /* Changes to the feed that has notes, if that is owed and can be done. Not from within the callbacks of a
  * feed but `wake`. */
 void dx_v1_change_feed(dx_ws_door *d);
+
+/* ---- door_websocket_lease.c --------------------------------------------------------------------- */
+
+/* A wide door, just opened, does what it does because of `who`. */
+void dx_ws_door_hold(dx_ws_door *d, dx_principal *who);
+/* The control frame {"token":value}. */
+void dx_v1_on_token(dx_ws_door *d, dx_bytes value);
 
 /* ---- door_websocket_in.c: what the client sends ------------------------------------------------ */
 

@@ -200,18 +200,42 @@ static bool is_numbered(dx_bytes id)
     return dx_v1_number_read(id, &epoch, &sequence);
 }
 
+static const dx_capability *capability_of(dx_ws_door *d)
+{
+    return d->is_wide ? dx_wide_door_of(d)->publish_by : NULL;
+}
+
+static uint32_t message_max(dx_ws_door *d)
+{
+    const dx_grant grant = {.by = capability_of(d)};
+
+    return dx_grant_message_max(&grant, dx_topic_namespace(d->topic)->message_bytes_max);
+}
+
+/* How long it is to wait for its capability's rate; 0: not at all. */
+static uint64_t retry_ms(dx_ws_door *d)
+{
+    const dx_capability *by = capability_of(d);
+    dx_server *s = dx_ws_door_worker(d)->server;
+
+    return by && by->rate_max ? dx_allowance_take(&s->allowances, dx_wide_door_of(d)->lease.who, by, 1) : 0;
+}
+
 static bool is_allowed(dx_ws_door *d, dx_bytes id, dx_bytes payload)
 {
     static const refusal read_only = {403, DX_CLOSE_FORBIDDEN, "this connection only reads"};
     static const refusal too_large = {413, DX_WS_CLOSE_TOO_BIG,
                                       "larger than a message of this stream may be"};
+    static const refusal too_many = {429, DX_CLOSE_RATE, "more messages a second than your capability allows"};
     static const refusal no_number = {400, DX_WS_CLOSE_DATA,
                                       "with producer=, an id is EPOCH.NUMBER"};
 
     if (d->is_write_off)
         refuse(d, id, &read_only);
-    else if (payload.size > dx_topic_namespace(d->topic)->message_bytes_max)
+    else if (payload.size > message_max(d))
         refuse(d, id, &too_large);
+    else if (retry_ms(d) > 0)
+        refuse(d, id, &too_many);
     else if (has_producer(d) && !is_numbered(id))
         refuse(d, id, &no_number);
     else
@@ -273,6 +297,7 @@ static void on_v1(dx_ws_door *d, dx_stream_kind kind, dx_bytes in)
     case DX_V1_PUBLISH: publish(d, frame.id, kind, frame.data); return;
     case DX_V1_PING: on_ping(d, frame.data); return;
     case DX_V1_PRESENCE: dx_v1_on_presence(d, frame.data); return;
+    case DX_V1_TOKEN: dx_v1_on_token(d, frame.data); return;
     }
     dx_unreachable("dx_v1_client_kind outside its enum");
 }

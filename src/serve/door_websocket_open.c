@@ -18,6 +18,7 @@ typedef struct ws_wish {
     dx_on_slow on_slow;
     bool is_echo_off, is_read_off, is_write_off;
     bool is_present, may_see;
+    bool is_personal, is_write_unwanted;
     bool has_depth; /* as in dx_read */
     uint32_t depth_max;
     dx_bytes member, data,
@@ -30,6 +31,7 @@ typedef struct waiting_room {
     dx_read read;
     dx_exchange *x; /* NULL once the client has gone */
     dx_worker *worker;
+    dx_principal *who; /* counted; NULL: it is for anyone */
     const dx_stream_route *route;
     dx_ws_handshake handshake;
     ws_wish wish;
@@ -51,6 +53,7 @@ static void waiting_room_free(waiting_room *r)
     dx_read_release(&r->read);
     if (r->watch.topic)
         dx_watch_end(&r->watch);
+    dx_principal_unref(r->who);
     free(r);
 }
 
@@ -81,6 +84,7 @@ static void begin_reading(dx_ws_door *d, const waiting_room *r, uint64_t next)
 static bool wide_door_init(dx_wide_door *wide, const ws_wish *wish)
 {
     wide->may_see = wish->may_see;
+    wide->is_write_unwanted = wish->is_write_unwanted;
     wide->id_size = (uint8_t)wish->member.size;
     dx_copy(wide->id, wish->member.at, wish->member.size);
     return dx_buffer_append(&wide->producer, wish->producer);
@@ -88,7 +92,7 @@ static bool wide_door_init(dx_wide_door *wide, const ws_wish *wish)
 
 static dx_ws_door *door_new(const waiting_room *r)
 {
-    dx_ws_door *d = dx_ws_door_new(r->worker, is_v1(r) || r->wish.is_present);
+    dx_ws_door *d = dx_ws_door_new(r->worker, is_v1(r) || r->wish.is_present || r->who);
 
     if (d == NULL)
         return NULL;
@@ -125,6 +129,8 @@ static void let_in(waiting_room *r, uint64_t next, const dx_gap *gap)
         dx_v1_tell_gap(d, gap);
     if (!r->wish.is_read_off)
         begin_reading(d, r, next);
+    if (r->who)
+        dx_ws_door_hold(d, r->who);
     if (r->wish.is_present)
         dx_ws_door_join(d, r->wish.data);
     if (r->worker->drain_due_ms) /* it has begun since the request came */
@@ -273,7 +279,7 @@ static bool read_wish(dx_exchange *x, ws_wish *ret)
 /* Who may only read gets a door that only reads; whoever wants what is refused is told. */
 static bool check_access(dx_exchange *x, const dx_stream_route *route, ws_wish *wish)
 {
-    dx_grant read = {0}, other;
+    dx_grant read = {0}, publish = {0}, other = {0};
 
     if ((!wish->is_read_off && !dx_door_may(x, route, DX_ACTION_READ, &read)) ||
         (wish->is_present && !dx_door_may(x, route, DX_ACTION_PRESENCE, &other)))
@@ -282,10 +288,15 @@ static bool check_access(dx_exchange *x, const dx_stream_route *route, ws_wish *
         wish->has_depth = true;
         wish->depth_max = read.by->history_max;
     }
+    wish->is_write_unwanted = wish->is_write_off;
     wish->may_see = dx_door_would(x, route, DX_ACTION_PRESENCE, &other);
-    if (wish->is_read_off && !wish->is_write_off)
-        return dx_door_may(x, route, DX_ACTION_PUBLISH, &other);
-    wish->is_write_off |= !dx_door_would(x, route, DX_ACTION_PUBLISH, &other);
+    if (wish->is_read_off && !wish->is_write_off && !dx_door_may(x, route, DX_ACTION_PUBLISH, &publish))
+        return false;
+    bool may_write = dx_door_would(x, route, DX_ACTION_PUBLISH, &publish);
+    if (!may_write && !wish->is_write_off && dx_asker_is_wrong(x)) /* it thinks that it may write */
+        return dx_door_may(x, route, DX_ACTION_PUBLISH, &publish);
+    wish->is_write_off |= !may_write;
+    wish->is_personal = read.is_personal || publish.is_personal || other.is_personal;
     return true;
 }
 
@@ -301,6 +312,8 @@ static waiting_room *room_new(dx_exchange *x, const dx_stream_route *route, cons
     r->worker = dx_worker_of(x);
     r->route = route;
     r->wish = *wish;
+    if (wish->is_personal)
+        r->who = dx_principal_ref(dx_asker_of(x, route->server)->who);
     uint8_t *to = r->bytes;
     dx_bytes *const views[] = {&r->wish.member, &r->wish.data, &r->wish.producer};
     for (size_t i = 0; i < DX_COUNT(views); i++) {
@@ -329,6 +342,7 @@ void dx_door_websocket(dx_exchange *x, void *context)
     dx_exchange_on_gone(x, on_gone, r);
     if (dx_hub_watch(hub_of(r), &route->ns, x->path, &r->watch) == DX_OK)
         return;
+    dx_principal_unref(r->who);
     free(r);
     dx_door_no_memory(x);
 }

@@ -51,6 +51,7 @@ dx_server *dx_server_new_sized(const dx_server_options *options, size_t options_
     s->client_mode = copy_or(s->options.tls_client, "");
     s->client_name = copy_or(s->options.tls_client_name, "");
     pthread_mutex_init(&s->reload_lock, NULL);
+    dx_allowances_init(&s->allowances);
     s->ws_config = DX_WS_CONFIG_DEFAULT;
     if (s->options.ping_ms)
         s->ws_config.ping_ms = s->options.ping_ms;
@@ -67,7 +68,7 @@ dx_server *dx_server_new_sized(const dx_server_options *options, size_t options_
     bool has_admin = dx_admin_init(&s->admin, s);
     if (s->listen && s->loop_name && s->log_level && s->subject_header && s->trusted_from &&
         s->origins && s->data && s->redirect && s->client_ca && s->client_mode && s->client_name &&
-        dx_server_copy_tls(s) && has_admin)
+        dx_server_copy_tls(s) && dx_server_copy_tokens(s) && has_admin)
         return s;
     dx_server_free(s);
     return NULL;
@@ -99,6 +100,7 @@ static void undo_start(dx_server *s)
     free(s->worker);
     dx_watch_free(s->watch);
     s->watch = NULL;
+    dx_server_end_tokens(s);
     dx_tls_free(s->tls);
     s->tls = NULL;
     s->workers = NULL;
@@ -135,7 +137,9 @@ void dx_server_free(dx_server *s)
     free(s->client_mode);
     free(s->client_name);
     pthread_mutex_destroy(&s->reload_lock);
+    dx_allowances_deinit(&s->allowances);
     dx_server_forget_tls(s);
+    dx_server_forget_tokens(s);
     free(s);
 }
 
@@ -443,6 +447,8 @@ dx_err dx_server_start(dx_server *s)
     if (err == DX_OK)
         err = dx_server_start_tls(s);
     if (err == DX_OK)
+        err = dx_server_start_tokens(s);
+    if (err == DX_OK)
         err = dx_server_start_redirect(s);
     if (err == DX_OK)
         err = open_sockets(s);
@@ -456,6 +462,8 @@ dx_err dx_server_start(dx_server *s)
         err = start_workers(s);
     if (err == DX_OK)
         err = dx_server_watch_tls(s);
+    if (err == DX_OK)
+        err = dx_server_watch_tokens(s);
     if (err == DX_OK)
         err = dx_admin_start(&s->admin);
     if (err != DX_OK && s->workers) {

@@ -15,8 +15,12 @@
 #include "net/tls_dev.h"
 #include "serve/access.h"
 #include "serve/admin.h"
+#include "serve/allowance.h"
+#include "serve/lease.h"
 #include "serve/listen.h"
+#include "serve/revoked.h"
 #include "serve/stats.h"
+#include "serve/tokens.h"
 #include "serve/watch.h"
 #include "stream/hub.h"
 #include "ws/server.h"
@@ -41,6 +45,7 @@ struct dx_worker {
     dx_http http, redirect; /* the latter for DX_LISTEN_REDIRECT */
     dx_ws_worker ws;
     dx_pool doors, appends; /* of door_websocket.c */
+    dx_leases leases;
     dx_listener listeners[DX_LISTEN_MAX];
     size_t listeners_count; /* opened */
     dx_post drain_post;
@@ -86,6 +91,17 @@ struct dx_server {
     dx_tls_dev dev;     /* of tls_dev */
     pthread_mutex_t reload_lock; /* one reads them at a time */
     dx_watch *watch;    /* of tls_files; NULL: no TLS */
+    char **token_keys;  /* as configured: token_keys_count of them */
+    size_t token_keys_count;
+    char *token_audience, *token_cookie, *revocations; /* "": none */
+    dx_tokens *tokens;  /* once it has started; NULL: tokens are not looked at */
+    const char *const *token_files; /* of tokens */
+    size_t token_files_count;
+    uint64_t token_state;
+    dx_watch *token_watch;
+    dx_revoked revoked;
+    bool has_revoked;
+    dx_allowances allowances;
     char *redirect;     /* addresses; "": none */
     dx_router redirect_router;
     uint16_t https_port;    /* of the first address with TLS */
@@ -137,6 +153,14 @@ void dx_server_forget_tls(dx_server *server);
 dx_err dx_server_start_tls(dx_server *server);
 /* Sees from now on when the files change. */
 dx_err dx_server_watch_tls(dx_server *server);
+
+/* server_tokens.c */
+DX_MUST_USE bool dx_server_copy_tokens(dx_server *server);
+void dx_server_forget_tokens(dx_server *server);
+DX_MUST_USE dx_err dx_server_start_tokens(dx_server *server);
+void dx_server_end_tokens(dx_server *server);
+DX_MUST_USE dx_err dx_server_watch_tokens(dx_server *server);
+dx_err dx_server_reload_tokens(dx_server *server);
 
 /* redirect.c: its route; and where it leads to, once the addresses are known. */
 DX_MUST_USE dx_err dx_server_start_redirect(dx_server *server);

@@ -178,11 +178,12 @@ dx_err dx_server_reload(dx_server *s)
 {
     uint64_t state;
 
+    dx_err of_tokens = dx_server_reload_tokens(s);
     if (s->tls == NULL)
-        return DX_OK;
+        return of_tokens;
     dx_err err = reload(s, &state);
     dx_watch_know(s->watch, state); /* also of files that are no good: that was said */
-    return err;
+    return err == DX_OK ? of_tokens : err;
 }
 
 static void on_changed(void *context)

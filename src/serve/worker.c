@@ -72,6 +72,7 @@ void dx_worker_end(dx_loop *loop, uint32_t index, void *server)
     }
     while (w->net.conns_count > 0 || !listeners_are_closed(w))
         dx_loop_step(loop, END_WAIT_MS);
+    dx_leases_deinit(&w->leases);
     dx_hub_end(dx_streams_hub(w->server->streams, index));
     dx_ws_worker_deinit(&w->ws);
     dx_http_deinit(&w->http);
@@ -150,6 +151,7 @@ dx_err dx_worker_start(dx_loop *loop, uint32_t index, void *server)
         dx_health_begin(s);
     dx_net_init(&w->net, loop, &DX_NET_LIMITS_DEFAULT, &s->log);
     dx_ws_worker_init(&w->ws, &w->net);
+    dx_leases_init(&w->leases, loop);
     dx_pool_init(&w->doors, dx_door_bytes());
     dx_pool_init(&w->appends, dx_door_append_bytes());
     dx_hub_set_encoder(dx_streams_hub(s->streams, index), w);
