@@ -12,22 +12,12 @@ static uint64_t now_us(const dx_http2 *h)
     return dx_loop_now_ns(h->conn->net->loop) / 1000;
 }
 
-/* Takes one out; gives how many are left, below 0 if there were none. */
-static int64_t pay(dx_http2_bucket *b, uint64_t now, uint32_t burst, uint32_t per_second)
-{
-    uint64_t price = 1000000 / per_second;
-
-    if (b->paid_us < now)
-        b->paid_us = now;
-    b->paid_us += price;
-    return (int64_t)burst - (int64_t)((b->paid_us - now) / price);
-}
-
 bool dx_http2_pay_frame(dx_http2 *h)
 {
     const dx_http2_config *config = &h->http->config.http2;
 
-    if (pay(&h->frames, now_us(h), config->frames_burst, config->frames_per_second) >= 0)
+    if (dx_http2_bucket_pay(&h->frames, now_us(h), config->frames_burst,
+                            config->frames_per_second) >= 0)
         return true;
     dx_http2_fail(h, NGHTTP2_ENHANCE_YOUR_CALM, "too many frames that bring nothing");
     return false;
@@ -38,7 +28,8 @@ bool dx_http2_pay_frame(dx_http2 *h)
 bool dx_http2_pay_reset(dx_http2 *h)
 {
     const dx_http2_config *config = &h->http->config.http2;
-    int64_t left = pay(&h->resets, now_us(h), config->resets_burst, config->resets_per_second);
+    int64_t left =
+        dx_http2_bucket_pay(&h->resets, now_us(h), config->resets_burst, config->resets_per_second);
 
     if (left < 0) {
         dx_http2_fail(h, NGHTTP2_ENHANCE_YOUR_CALM, "too many streams were reset");
@@ -54,9 +45,7 @@ bool dx_http2_pay_reset(dx_http2 *h)
 
 void dx_http2_earn_frames(dx_http2 *h, uint32_t count)
 {
-    uint64_t earned = (uint64_t)count * 1000000 / h->http->config.http2.frames_per_second;
-
-    h->frames.paid_us -= dx_min_u64(h->frames.paid_us, earned);
+    dx_http2_bucket_earn(&h->frames, count, h->http->config.http2.frames_per_second);
 }
 
 /* More than an eighth of what came has to be of use, but for the first megabyte. */

@@ -2,27 +2,14 @@
  * Is:     the state that http2.c (connection), http2_frames.c (what comes), http2_head.c (requests),
  *         http2_stream.c (streams), http2_response.c (responses), http2_stall.c (shut windows) and
  *         http2_calm.c (floods) share.
- * Is not: for anyone else (http2.h). nghttp2 is seen only here.
+ * Is not: for anyone else (http2.h). nghttp2 is seen only here, in http2_parts.h and at the client.
  * SPDX-License-Identifier: MIT */
 #ifndef DX_HTTP_HTTP2_CONN_H
 #define DX_HTTP_HTTP2_CONN_H
 
 #include "http/http1.h"
+#include "http/http2_parts.h"
 #include "net/conn_carried.h"
-
-#include <nghttp2/nghttp2.h>
-
-/* The head that is being read: its fields are kept here until it is whole, and counted before. */
-typedef struct dx_http2_block {
-    dx_bytes method, path, authority, protocol;
-    size_t used;       /* of `bytes` */
-    size_t list_bytes; /* as RFC 9113 §6.5.2 counts, also what is not kept */
-    size_t lines;      /* also what is not kept */
-    bool is_too_large, is_path_too_long;
-    dx_http_fields fields; /* its array stands behind `bytes` */
-    size_t bytes_max;
-    uint8_t bytes[];
-} dx_http2_block;
 
 /* HTTP/2 on one loop: what its connections share. */
 typedef struct dx_http2_shared {
@@ -32,11 +19,6 @@ typedef struct dx_http2_shared {
     dx_http2_block *spare; /* NULL: none, or in use */
     uint32_t conns_begun;  /* numbers them, for the log */
 } dx_http2_shared;
-
-/* A bucket of `burst`, filled so many times a second: `paid_us` is the time up to which is paid. */
-typedef struct dx_http2_bucket {
-    uint64_t paid_us;
-} dx_http2_bucket;
 
 enum { DX_HTTP2_FRAME_HEAD_BYTES = 9 };
 
@@ -56,12 +38,6 @@ typedef enum dx_http2_state {
 } dx_http2_state;
 
 enum { H2_RESETS_KNOWN = 16 };
-
-/* What nghttp2 has allocated for a connection. */
-typedef struct dx_http2_memory {
-    dx_list blocks;
-    bool is_broken; /* an allocation has failed: the session must not be used any more */
-} dx_http2_memory;
 
 typedef struct dx_http2 {
     dx_http *http;
@@ -139,16 +115,11 @@ void dx_http2_fail(dx_http2 *h, uint32_t code, const char *why);
 /* The answer to one of our pings. */
 void dx_http2_on_pong(dx_http2 *h);
 
-/* ---- http2_memory.c ---- */
-
-/* Gives what nghttp2 is to be told; `memory` stays where it is. */
-nghttp2_mem dx_http2_memory_init(dx_http2_memory *memory);
-/* Frees all that is left. */
-void dx_http2_memory_free(dx_http2_memory *memory);
-
 /* ---- http2_frames.c: nghttp2's callbacks ---- */
 
 dx_http2_shared *dx_http2_shared_new(const dx_http2_config *config);
+/* Of a head that is over: kept for the next one. */
+void dx_http2_block_give(dx_http *http, dx_http2_block *block);
 /* DATA for stream `id` comes next: answered if the client has closed it, of which nghttp2 does not tell. */
 void dx_http2_on_data_head(dx_http2 *h, int32_t id);
 
@@ -160,12 +131,6 @@ void dx_http2_scan_init(dx_http2_scan *scan);
 size_t dx_http2_scan_data(dx_http2_scan *scan, dx_bytes in, int32_t *id);
 
 /* ---- http2_head.c ---- */
-
-dx_http2_block *dx_http2_block_take(dx_http *http);
-void dx_http2_block_give(dx_http *http, dx_http2_block *block);
-/* Keeps a field, if there is room by the limits. */
-void dx_http2_block_add(dx_http2_block *block, const dx_http_limits *limits, dx_bytes name,
-                        dx_bytes value);
 
 typedef enum dx_http2_verdict {
     H2_HEAD_OK,

@@ -9,10 +9,6 @@
 
 #include <stdlib.h>
 
-enum {
-    HARD_FACTOR = 2, /* a head beyond so many times what is allowed is an attack */
-};
-
 static dx_http2_stream *stream_of(nghttp2_session *session, int32_t id)
 {
     return id > 0 ? nghttp2_session_get_stream_user_data(session, id) : NULL;
@@ -25,6 +21,25 @@ static bool is_over(const dx_http2 *h)
 
 /* ---- heads ------------------------------------------------------------------------------------- */
 
+static dx_http2_block *block_take(dx_http *http)
+{
+    dx_http2_block *block = http->http2->spare;
+
+    http->http2->spare = NULL;
+    if (block == NULL)
+        return dx_http2_block_new(&http->config.head);
+    dx_http2_block_reset(block);
+    return block;
+}
+
+void dx_http2_block_give(dx_http *http, dx_http2_block *block)
+{
+    if (http->http2->spare)
+        free(block);
+    else
+        http->http2->spare = block;
+}
+
 static void end_block(dx_http2 *h)
 {
     h->block_due_ms = 0;
@@ -36,7 +51,7 @@ static void end_block(dx_http2 *h)
 static void begin_block(dx_http2 *h)
 {
     end_block(h);
-    h->block = dx_http2_block_take(h->http);
+    h->block = block_take(h->http);
     h->block_due_ms = dx_conn_now_ms(h->conn) + h->http->config.head_ms;
     if (h->block == NULL)
         dx_http2_fail(h, NGHTTP2_INTERNAL_ERROR, "out of memory");
@@ -61,16 +76,6 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     return 0;
 }
 
-/* Counted before it is kept: much beyond the limit it is not read to its end, either. */
-static bool is_far_too_large(const dx_http2 *h)
-{
-    const dx_http_limits *limits = &h->http->config.head;
-
-    return h->block->lines > (size_t)HARD_FACTOR * limits->fields_count_max ||
-           h->block->list_bytes >
-               (size_t)HARD_FACTOR * (limits->fields_bytes_max + limits->line_bytes_max);
-}
-
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
                      size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags,
                      void *context)
@@ -82,7 +87,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
         return 0;
     dx_http2_block_add(h->block, &h->http->config.head, dx_bytes_at(name, name_size),
                        dx_bytes_at(value, value_size));
-    if (is_far_too_large(h))
+    if (dx_http2_block_is_far_too_large(h->block, &h->http->config.head))
         dx_http2_fail(h, NGHTTP2_ENHANCE_YOUR_CALM, "a head far too large");
     return 0;
 }

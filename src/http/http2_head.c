@@ -1,6 +1,6 @@
 /* HTTP/2 requests: from the fields of a head to the form that handlers know from HTTP/1.1.
- * Is:     the limits of a head, pseudo-header fields, Host, cookies that were sent in crumbs.
- * Is not: HPACK and what nghttp2 checks before: names in lower case, no field of a connection, pseudo-header
+ * Is:     the limits of a head, Host, cookies that were sent in crumbs.
+ * Is not: gathering its fields (http2_block.c); HPACK and what nghttp2 checks before: names in lower case, no field of a connection, pseudo-header
  *         fields first and once, content-length against the content.
  * Source: RFC 9113 §8.2, §8.3; RFC 8441 §4.
  * SPDX-License-Identifier: MIT */
@@ -11,98 +11,6 @@
 #include "codec/url.h"
 
 #include <stdlib.h>
-
-enum {
-    FIELD_BYTES = 32,   /* RFC 9113 §6.5.2: each counts so much more than its bytes */
-    FIELDS_OWN_MAX = 1, /* Host, made of :authority */
-};
-
-/* ---- the block -------------------------------------------------------------------------------- */
-
-static dx_http2_block *block_new(const dx_http_limits *limits)
-{
-    size_t bytes_max = (size_t)limits->fields_bytes_max + limits->line_bytes_max;
-    size_t count_max = limits->fields_count_max + FIELDS_OWN_MAX;
-    bytes_max = (bytes_max + 15) / 16 * 16;
-    dx_http2_block *block = malloc(sizeof *block + bytes_max + count_max * sizeof(dx_http_field));
-
-    if (block == NULL)
-        return NULL;
-    block->bytes_max = bytes_max;
-    block->fields.at = (dx_http_field *)(void *)(block->bytes + bytes_max);
-    block->fields.count_max = count_max;
-    return block;
-}
-
-dx_http2_block *dx_http2_block_take(dx_http *http)
-{
-    dx_http2_block *block = http->http2->spare;
-
-    http->http2->spare = NULL;
-    if (block == NULL)
-        block = block_new(&http->config.head);
-    if (block == NULL)
-        return NULL;
-    block->method = block->path = block->authority = block->protocol = (dx_bytes){NULL, 0};
-    block->used = block->list_bytes = block->lines = 0;
-    block->is_too_large = block->is_path_too_long = false;
-    dx_http_fields_clear(&block->fields);
-    return block;
-}
-
-void dx_http2_block_give(dx_http *http, dx_http2_block *block)
-{
-    if (http->http2->spare)
-        free(block);
-    else
-        http->http2->spare = block;
-}
-
-static bool keep(dx_http2_block *block, dx_bytes text, dx_bytes *ret)
-{
-    if (text.size > block->bytes_max - block->used)
-        return false;
-    dx_copy(block->bytes + block->used, text.at, text.size);
-    *ret = (dx_bytes){block->bytes + block->used, text.size};
-    block->used += text.size;
-    return true;
-}
-
-static dx_bytes *pseudo_of(dx_http2_block *block, dx_bytes name)
-{
-    if (dx_bytes_equal(name, DX_BYTES(":method")))
-        return &block->method;
-    if (dx_bytes_equal(name, DX_BYTES(":path")))
-        return &block->path;
-    if (dx_bytes_equal(name, DX_BYTES(":authority")))
-        return &block->authority;
-    if (dx_bytes_equal(name, DX_BYTES(":protocol")))
-        return &block->protocol;
-    return NULL; /* :scheme was checked */
-}
-
-void dx_http2_block_add(dx_http2_block *block, const dx_http_limits *limits, dx_bytes name,
-                        dx_bytes value)
-{
-    bool is_pseudo = name.size > 0 && name.at[0] == ':';
-    dx_bytes *to = is_pseudo ? pseudo_of(block, name) : NULL;
-
-    block->list_bytes += name.size + value.size + FIELD_BYTES;
-    block->lines += !is_pseudo;
-    if (to == &block->path && value.size > limits->line_bytes_max) {
-        block->is_path_too_long = true;
-    } else if (block->is_path_too_long) {
-        return;
-    } else if (is_pseudo) {
-        block->is_too_large |= to && !keep(block, value, to);
-    } else if (block->list_bytes - block->path.size > limits->fields_bytes_max ||
-               block->lines > limits->fields_count_max) {
-        block->is_too_large = true;
-    } else if (!block->is_too_large) {
-        block->is_too_large = !keep(block, name, &name) || !keep(block, value, &value) ||
-                              !dx_http_fields_add(&block->fields, name, value);
-    }
-}
 
 /* ---- the head --------------------------------------------------------------------------------- */
 
@@ -151,7 +59,7 @@ static bool join_cookies(dx_exchange *x)
 static bool copy(const dx_http2_block *block, dx_exchange *x, dx_http2_block *ret)
 {
     dx_bytes bytes;
-    size_t count_max = block->fields.count + FIELDS_OWN_MAX;
+    size_t count_max = block->fields.count + DX_HTTP2_FIELDS_OWN_MAX;
     dx_http_field *fields = dx_arena_take(&x->arena, count_max * sizeof *fields);
 
     if (fields == NULL || !dx_arena_copy(&x->arena, dx_bytes_at(block->bytes, block->used), &bytes))

@@ -4,7 +4,7 @@
  * Why:    nghttp2 1.52 frees an item twice when an allocation fails at the wrong time. From the first failure
  *         on nothing is given or freed any more: the connection ends, and its blocks are freed together.
  * SPDX-License-Identifier: MIT */
-#include "http/http2_conn.h"
+#include "http/http2_parts.h"
 
 #include <stdlib.h>
 

@@ -12,7 +12,6 @@
 
 enum {
     HEAD_BYTES_MAX = 8192, /* as HTTP/1.1 takes */
-    FIELDS_MAX = 128,
     USEFUL_BYTES = 1024,
     LIVE_URGENCY = NGHTTP2_EXTPRI_DEFAULT_URGENCY - 1,
 };
@@ -24,47 +23,28 @@ static bool status_has_no_body(unsigned status)
 
 /* ---- the head ----------------------------------------------------------------------------------- */
 
-/* A head under way. `check` refuses what HTTP/1.1 would refuse. */
+/* A head under way. */
 typedef struct head {
-    nghttp2_nv at[FIELDS_MAX];
-    size_t count;
-    dx_http_writer check;
+    dx_http2_fields fields;
     char status[4], length[24];
     uint8_t memory[HEAD_BYTES_MAX];
 } head;
 
 static void head_init(head *h, unsigned status)
 {
-    h->count = 0;
-    dx_http_writer_init(&h->check, h->memory, sizeof h->memory);
+    dx_http2_fields_init(&h->fields, h->memory, sizeof h->memory);
     snprintf(h->status, sizeof h->status, "%u", status % 1000);
-    h->at[h->count++] =
-        (nghttp2_nv){(uint8_t *)":status", (uint8_t *)h->status, 7, 3, NGHTTP2_NV_FLAG_NONE};
-}
-
-/* RFC 9113 §8.2.2, and what only a handshake by Upgrade has. */
-static bool is_of_connection(dx_http_name id)
-{
-    return id == DX_HTTP_CONNECTION || id == DX_HTTP_UPGRADE || id == DX_HTTP_KEEP_ALIVE ||
-           id == DX_HTTP_TRANSFER_ENCODING || id == DX_HTTP_SEC_WEBSOCKET_ACCEPT;
+    dx_http2_fields_add_pseudo(&h->fields, ":status", dx_bytes_at(h->status, 3));
 }
 
 static void head_add(head *h, dx_bytes name, dx_bytes value)
 {
-    dx_http_write_field(&h->check, name, value);
-    if (h->check.fault != DX_HTTP_WRITER_OK || is_of_connection(dx_http_name_of(name)))
-        return;
-    if (h->count == FIELDS_MAX) {
-        h->check.fault = DX_HTTP_WRITER_FULL;
-        return;
-    }
-    h->at[h->count++] = (nghttp2_nv){(uint8_t *)(uintptr_t)name.at, (uint8_t *)(uintptr_t)value.at,
-                                     name.size, value.size, NGHTTP2_NV_FLAG_NONE};
+    dx_http2_fields_add(&h->fields, name, value);
 }
 
 static void head_add_known(head *h, dx_http_name name, dx_bytes value)
 {
-    head_add(h, dx_http_name_text(name), value);
+    dx_http2_fields_add_known(&h->fields, name, value);
 }
 
 static void add_length(head *h, uint64_t length)
@@ -91,7 +71,7 @@ static bool make_head(const dx_http2_stream *s, head *h, const dx_response *r, u
         head_add(h, more[i].name, more[i].value);
     if (length != DX_LENGTH_UNKNOWN && !status_has_no_body(status))
         add_length(h, length);
-    return h->check.fault == DX_HTTP_WRITER_OK;
+    return h->fields.check.fault == DX_HTTP_WRITER_OK;
 }
 
 static void submit(dx_http2_stream *s, const head *h, bool has_content)
@@ -100,7 +80,7 @@ static void submit(dx_http2_stream *s, const head *h, bool has_content)
 
     if (s->is_gone || s->h->state == H2_OVER)
         return;
-    if (nghttp2_submit_response(s->h->session, s->id, h->at, h->count,
+    if (nghttp2_submit_response(s->h->session, s->id, h->fields.at, h->fields.count,
                                 has_content ? &content : NULL) != 0)
         dx_conn_abort(dx_http2_stream_conn(s), DX_ERR_MEMORY, true);
     dx_http2_wake(s->h);
@@ -274,7 +254,7 @@ static dx_conn *upgrade(dx_exchange *x, const dx_header *headers, size_t headers
     head_add_known(&h, DX_HTTP_DATE, dx_http_now(s->h->http));
     for (size_t i = 0; i < headers_count; i++)
         head_add(&h, headers[i].name, headers[i].value);
-    dx_assert(h.check.fault == DX_HTTP_WRITER_OK);
+    dx_assert(h.fields.check.fault == DX_HTTP_WRITER_OK);
     dx_http2_stream_enter(s, S2_TUNNEL);
     dx_http2_stream_forget_exchange(s);
     submit(s, &h, true);
