@@ -15,7 +15,7 @@ typedef struct compare_options {
     const char *url, *svg;
     uint64_t size;
     bool json, json_lines;
-    dx_cli_trust trust;
+    dx_cli_reach reach;
 } compare_options;
 
 typedef struct comparing {
@@ -162,7 +162,7 @@ static int compare(const compare_options *o, const dx_compare_server *server, co
     dx_compare_report report;
 
     bool ok = dx_compare_run(&(dx_compare_plan){.url = prefix,
-                                                .trust = &o->trust,
+                                                .reach = &o->reach,
                                                 .server = server,
                                                 .message_bytes = (size_t)o->size,
                                                 .on_row = on_row,
@@ -240,7 +240,7 @@ static const dx_cli_option options[] = {
      .help = "write a plot to this file, too",
      .kind = DX_CLI_TEXT,
      .at = offsetof(compare_options, svg)},
-    DX_CLI_TRUST_OPTIONS(compare_options, trust),
+    DX_CLI_TRUST_OPTIONS(compare_options, reach),
 };
 
 const dx_cli_command dx_cli_compare = {

@@ -131,7 +131,7 @@ static int run(const void *options)
     signal(SIGPIPE, SIG_IGN);
     key_init(p.key);
     dx_timer_init(&p.wake, on_wake);
-    int code = dx_cli_remote_open(&p.remote, "pub", o->url, &o->trust);
+    int code = dx_cli_remote_open(&p.remote, "pub", o->url, &o->reach);
     if (code == DX_EXIT_OK)
         code = publish_all(&p) ? DX_EXIT_OK : DX_EXIT_FAILURE;
     pub_deinit(&p);
@@ -191,7 +191,8 @@ static const dx_cli_option options[] = {
      .help = "give up at the first failure",
      .kind = DX_CLI_FLAG,
      .at = offsetof(dx_pub_options, no_retry)},
-    DX_CLI_TRUST_OPTIONS(dx_pub_options, trust),
+    DX_CLI_HTTP_OPTION(dx_pub_options, reach),
+    DX_CLI_TRUST_OPTIONS(dx_pub_options, reach),
 };
 
 const dx_cli_command dx_cli_pub = {

@@ -73,6 +73,14 @@ void dx_sub_lost(dx_sub *s, const char *why, uint32_t after_ms)
     dx_timer_set(s->remote.loop, &s->again, delay_ms);
 }
 
+void dx_sub_failed(dx_sub *s, dx_err err, const char *text, uint32_t after_ms)
+{
+    char why[DX_CLI_FAILURE_BYTES];
+
+    dx_cli_remote_failure_write(&s->remote, err, text, why);
+    dx_sub_lost(s, why, after_ms);
+}
+
 void dx_sub_refused(dx_sub *s)
 {
     static const unsigned passing[] = {408, 425, 429, 500, 502, 503, 504};
@@ -243,7 +251,7 @@ static int run(const void *options)
     dx_timer_init(&s.again, on_again);
     dx_sse_reader_init(&s.events, DX_SSE_DATA_BYTES_DEFAULT);
     dx_sub_print_prepare(&s);
-    int code = dx_cli_remote_open(&s.remote, "sub", s.options->url, &s.options->trust);
+    int code = dx_cli_remote_open(&s.remote, "sub", s.options->url, &s.options->reach);
 
     if (code == DX_EXIT_OK)
         code = begin(&s);
@@ -313,7 +321,8 @@ static const dx_cli_option options[] = {
      .help = "leave when the connection is lost",
      .kind = DX_CLI_FLAG,
      .at = offsetof(dx_sub_options, no_retry)},
-    DX_CLI_TRUST_OPTIONS(dx_sub_options, trust),
+    DX_CLI_HTTP_OPTION(dx_sub_options, reach),
+    DX_CLI_TRUST_OPTIONS(dx_sub_options, reach),
 };
 
 const dx_cli_command dx_cli_sub = {

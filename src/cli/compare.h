@@ -82,6 +82,8 @@ struct dx_compare_line {
 
 /* It has failed, for this reason; the first one stays. */
 void dx_compare_fail(dx_compare_line *line, const char *format, ...) DX_PRINTF(2, 3);
+/* The same for what a client of HTTP or WebSocket says. */
+void dx_compare_fail_by(dx_compare_line *line, dx_err err, const char *text);
 /* A message has come: notes how long it took. One out of turn is a failure. */
 void dx_compare_got(dx_compare_line *line, dx_bytes message);
 /* The messages of a JSON array. */
@@ -102,7 +104,7 @@ void dx_compare_get(dx_compare_line *line, dx_compare_requests *r, const char *l
 
 /* False: `why` is set; close it also then. url: borrowed until close. way: NULL for requests alone. */
 DX_MUST_USE bool dx_compare_line_open(dx_compare_line *line, const char *url,
-                                      const dx_cli_trust *trust, const dx_compare_way *way);
+                                      const dx_cli_reach *reach, const dx_compare_way *way);
 /* Turns for at most `wait_ms`. */
 void dx_compare_line_step(dx_compare_line *line, int wait_ms);
 /* What it came to stays. Again, it does nothing. */
@@ -124,7 +126,7 @@ DX_MUST_USE bool dx_compare_message_number(dx_bytes message, uint64_t *ret);
 typedef struct dx_compare_push dx_compare_push;
 
 /* Connects. NULL: `why` is set. url: borrowed until the end. */
-dx_compare_push *dx_compare_push_new(const char *url, const dx_cli_trust *trust,
+dx_compare_push *dx_compare_push_new(const char *url, const dx_cli_reach *reach,
                                      size_t message_bytes, char why[DX_COMPARE_WHY_BYTES]);
 /* Begins: message n is due at due_ns + n * interval_ns of CLOCK_MONOTONIC. */
 void dx_compare_push_start(dx_compare_push *push, uint64_t due_ns, uint64_t interval_ns,
@@ -150,7 +152,7 @@ void dx_compare_server_stop(dx_compare_server *server);
 
 typedef struct dx_compare_plan {
     const char *url; /* below which streams may be made: http://HOST[:PORT]/PATH/ */
-    const dx_cli_trust *trust;
+    const dx_cli_reach *reach;
     const dx_compare_server *server; /* NULL: somebody else's */
     size_t message_bytes;
     /* Both may be NULL. A row is over; a phase of it goes on, or is over. False: stop. */

@@ -47,9 +47,8 @@ static void on_failed(void *context, dx_err err, const char *text)
 {
     dx_compare_requests *r = context;
 
-    (void)err;
     r->is_under_way = false;
-    dx_compare_fail(r->line, "%s", text);
+    dx_compare_fail_by(r->line, err, text);
 }
 
 static bool client_ready(dx_compare_requests *r)
@@ -57,12 +56,12 @@ static bool client_ready(dx_compare_requests *r)
     dx_cli_remote *remote = &r->line->remote;
 
     if (r->client == NULL)
-        r->client = dx_http_client_new(&remote->net, &remote->to,
-                                       &(dx_http_client_handler){.head = on_head,
-                                                                 .body = on_body,
-                                                                 .done = on_done,
-                                                                 .failed = on_failed,
-                                                                 .context = r});
+        r->client =
+            dx_http_client_new(&remote->origin, &(dx_http_client_handler){.head = on_head,
+                                                                          .body = on_body,
+                                                                          .done = on_done,
+                                                                          .failed = on_failed,
+                                                                          .context = r});
     return r->client != NULL;
 }
 

@@ -21,6 +21,14 @@ void dx_compare_fail(dx_compare_line *line, const char *format, ...)
     va_end(args);
 }
 
+void dx_compare_fail_by(dx_compare_line *line, dx_err err, const char *text)
+{
+    char why[DX_CLI_FAILURE_BYTES];
+
+    dx_cli_remote_failure_write(&line->remote, err, text, why);
+    dx_compare_fail(line, "%s", why);
+}
+
 /* ---- what came -------------------------------------------------------------------------------- */
 
 void dx_compare_got(dx_compare_line *line, dx_bytes message)
@@ -65,13 +73,13 @@ void dx_compare_target(dx_compare_line *line, const char *name, const char *valu
         dx_compare_fail(line, "%s", dx_err_text(DX_ERR_MEMORY));
 }
 
-bool dx_compare_line_open(dx_compare_line *line, const char *url, const dx_cli_trust *trust,
+bool dx_compare_line_open(dx_compare_line *line, const char *url, const dx_cli_reach *reach,
                           const dx_compare_way *way)
 {
     *line = (dx_compare_line){.way = way};
     line->reads.line = line->writes.line = line;
     dx_sse_reader_init(&line->events, DX_SSE_DATA_BYTES_DEFAULT);
-    if (dx_cli_remote_open(&line->remote, "compare", url, trust) == DX_EXIT_OK)
+    if (dx_cli_remote_open(&line->remote, "compare", url, reach) == DX_EXIT_OK)
         return true;
     dx_compare_fail(line, "there is no way there"); /* it was said why */
     return false;

@@ -17,7 +17,7 @@ enum { STEP_MS = 20 };
 struct dx_compare_push {
     dx_compare_line line;
     const char *url;
-    const dx_cli_trust *trust;
+    const dx_cli_reach *reach;
     uint64_t due_ns, interval_ns, count;
     size_t message_bytes;
     uint8_t *message;
@@ -30,7 +30,7 @@ static bool connect_it(dx_compare_push *p)
     dx_compare_line *line = &p->line;
     uint64_t until_ms = dx_clock_ms() + DX_COMPARE_PATIENCE_MS;
 
-    if (!dx_compare_line_open(line, p->url, p->trust, &dx_compare_ws_publisher))
+    if (!dx_compare_line_open(line, p->url, p->reach, &dx_compare_ws_publisher))
         return false;
     line->way->open(line);
     while (!line->is_open && !line->is_failed && dx_clock_ms() < until_ms)
@@ -72,7 +72,7 @@ static void *run(void *context)
     return NULL;
 }
 
-dx_compare_push *dx_compare_push_new(const char *url, const dx_cli_trust *trust,
+dx_compare_push *dx_compare_push_new(const char *url, const dx_cli_reach *reach,
                                      size_t message_bytes, char why[DX_COMPARE_WHY_BYTES])
 {
     dx_compare_push *p = calloc(1, sizeof *p);
@@ -80,7 +80,7 @@ dx_compare_push *dx_compare_push_new(const char *url, const dx_cli_trust *trust,
     snprintf(why, DX_COMPARE_WHY_BYTES, "%s", dx_err_text(DX_ERR_MEMORY));
     if (p == NULL)
         return NULL;
-    *p = (dx_compare_push){.url = url, .trust = trust, .message_bytes = message_bytes};
+    *p = (dx_compare_push){.url = url, .reach = reach, .message_bytes = message_bytes};
     p->message = malloc(message_bytes);
     sem_init(&p->ready, 0, 0);
     sem_init(&p->go, 0, 0);

@@ -84,7 +84,7 @@ static void on_made(dx_compare_line *line)
 static bool request_stream(trial *t, const char *method, char cursor[DX_COMPARE_CURSOR_BYTES])
 {
     dx_compare_line *line = &t->line;
-    bool ok = dx_compare_line_open(line, t->url, t->plan->trust, NULL);
+    bool ok = dx_compare_line_open(line, t->url, t->plan->reach, NULL);
 
     be_patient(t);
     line->reads.done = on_made;
@@ -116,7 +116,7 @@ static bool open_line(trial *t)
     char cursor[DX_COMPARE_CURSOR_BYTES];
 
     if (!request_stream(t, "PUT", cursor) ||
-        !dx_compare_line_open(line, t->url, t->plan->trust, t->way))
+        !dx_compare_line_open(line, t->url, t->plan->reach, t->way))
         return false;
     memcpy(line->cursor, cursor, sizeof cursor);
     line->samples = &t->samples;
@@ -236,7 +236,7 @@ static bool run_phase(trial *t, uint64_t most_ms)
     dx_compare_push *publisher = NULL;
 
     if (t->phase == DX_COMPARE_PUSH) { /* it connects before anything is counted */
-        publisher = dx_compare_push_new(t->url, t->plan->trust, t->plan->message_bytes, why);
+        publisher = dx_compare_push_new(t->url, t->plan->reach, t->plan->message_bytes, why);
         if (publisher == NULL) {
             dx_compare_fail(&t->line, "%s", why);
             return false;

@@ -51,8 +51,7 @@ static void on_done(void *context)
 
 static void on_failed(void *context, dx_err err, const char *text)
 {
-    (void)err;
-    dx_compare_fail(context, "%s", text);
+    dx_compare_fail_by(context, err, text);
 }
 
 static void open_it(dx_compare_line *line)
@@ -61,12 +60,12 @@ static void open_it(dx_compare_line *line)
     dx_err err = DX_ERR_MEMORY;
 
     dx_compare_target(line, "offset", line->cursor);
-    line->reads.client = dx_http_client_new(&line->remote.net, &line->remote.to,
-                                            &(dx_http_client_handler){.head = on_head,
-                                                                      .body = on_body,
-                                                                      .done = on_done,
-                                                                      .failed = on_failed,
-                                                                      .context = line});
+    line->reads.client =
+        dx_http_client_new(&line->remote.origin, &(dx_http_client_handler){.head = on_head,
+                                                                           .body = on_body,
+                                                                           .done = on_done,
+                                                                           .failed = on_failed,
+                                                                           .context = line});
     if (line->reads.client)
         err = dx_http_client_send(line->reads.client,
                                   &(dx_http_client_request){

@@ -38,9 +38,8 @@ static void on_close(dx_ws *ws, uint16_t code, dx_bytes reason, void *context)
 
 static void on_failed(void *user, dx_err err, unsigned status, const char *text)
 {
-    (void)err;
     if (status == 0 || status == 101)
-        dx_compare_fail(user, "%s", text);
+        dx_compare_fail_by(user, err, text);
     else
         dx_compare_fail(user, "the server answered %u %s: %s", status, dx_http_reason(status),
                         text);
@@ -59,7 +58,7 @@ static void open_it(dx_compare_line *line)
     line->endpoint.config.is_deflate = line->way->is_deflated;
     dx_err err = dx_ws_connect(&line->worker, &(dx_ws_connect_options){
                                                   .endpoint = &line->endpoint,
-                                                  .to = line->remote.to,
+                                                  .server = &line->remote.origin,
                                                   .authority = line->remote.url.authority,
                                                   .target = dx_buffer_view(&line->remote.target),
                                                   .timeout_ms = DX_COMPARE_PATIENCE_MS,

@@ -21,7 +21,7 @@ typedef struct dx_pub_options {
     dx_cli_texts data, files;
     uint64_t retries;
     bool lines, create, no_retry;
-    dx_cli_trust trust;
+    dx_cli_reach reach;
 } dx_pub_options;
 
 /* Messages one by one (pub_source.c). */
@@ -57,7 +57,7 @@ typedef struct dx_pub {
     unsigned status; /* 0: none came */
     uint32_t retry_after_ms;
     bool is_over;
-    char why[256];
+    char why[DX_CLI_FAILURE_BYTES];
     /* WebSocket */
     dx_ws_worker worker;
     dx_ws_endpoint endpoint;

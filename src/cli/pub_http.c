@@ -42,10 +42,9 @@ static void on_failed(void *context, dx_err err, const char *text)
 {
     dx_pub *p = context;
 
-    (void)err;
     p->is_over = true;
     p->status = 0;
-    snprintf(p->why, sizeof p->why, "%s", text);
+    dx_cli_remote_failure_write(&p->remote, err, text, p->why);
 }
 
 /* Sends one request and waits for what becomes of it: p->status, 0 if no answer came. False: it cannot be
@@ -58,12 +57,12 @@ static bool exchange(dx_pub *p, const dx_http_client_request *request)
     dx_buffer_clear(&p->next_offset);
     dx_buffer_clear(&p->answer);
     if (p->client == NULL)
-        p->client = dx_http_client_new(&p->remote.net, &p->remote.to,
-                                       &(dx_http_client_handler){.head = on_head,
-                                                                 .body = on_body,
-                                                                 .done = on_done,
-                                                                 .failed = on_failed,
-                                                                 .context = p});
+        p->client =
+            dx_http_client_new(&p->remote.origin, &(dx_http_client_handler){.head = on_head,
+                                                                            .body = on_body,
+                                                                            .done = on_done,
+                                                                            .failed = on_failed,
+                                                                            .context = p});
     dx_loop_step(p->remote.loop, 0); /* hears of a kept connection that has ended meanwhile */
     dx_err err = p->client ? dx_http_client_send(p->client, request) : DX_ERR_MEMORY;
     if (err != DX_OK) {

@@ -81,12 +81,11 @@ static void on_failed(void *user, dx_err err, unsigned status, const char *text)
 {
     dx_pub *p = user;
 
-    (void)err;
     p->is_over = true;
     if (status == 0 || status == 101)
-        snprintf(p->why, sizeof p->why, "%s", text);
+        dx_cli_remote_failure_write(&p->remote, err, text, p->why);
     else
-        snprintf(p->why, sizeof p->why, "the server answered %u%s%s: %s", status,
+        snprintf(p->why, sizeof p->why, "the server answered %u%s%s: %.500s", status,
                  dx_http_reason(status)[0] ? " " : "", dx_http_reason(status), text);
     if (status >= 400 && status < 500 && status != 429)
         fail(p, 0, p->why);
@@ -114,7 +113,7 @@ static bool begin(dx_pub *p)
     p->is_over = false;
     return dx_ws_connect(&p->worker, &(dx_ws_connect_options){
                                          .endpoint = &p->endpoint,
-                                         .to = p->remote.to,
+                                         .server = &p->remote.origin,
                                          .authority = p->remote.url.authority,
                                          .target = dx_buffer_view(&p->remote.target),
                                          .timeout_ms = CONNECT_MS,
@@ -146,7 +145,7 @@ static bool open_it(dx_pub *p)
 /* Steps until no more than `most` are not acknowledged, and there is room. */
 static bool wait_for(dx_pub *p, uint64_t most)
 {
-    char text[400];
+    char text[DX_CLI_FAILURE_BYTES + 100];
 
     while (p->ws && !p->is_failed && (p->sent_count - p->done_count > most || p->is_full))
         dx_loop_step(p->remote.loop, -1);

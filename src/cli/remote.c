@@ -13,14 +13,24 @@
 enum { CLOSING_TURNS_MAX = 200, CLOSING_WAIT_MS = 10 };
 enum { BACKOFF_MS = 250, BACKOFF_MS_MAX = 15000, DETAIL_BYTES_MAX = 700 };
 
-static const char *const protocols[] = {"http/1.1", NULL};
+const char *const dx_cli_versions[] = {"auto", "1.1", "2", NULL};
+
+static dx_http_version version_of(const dx_cli_reach *reach)
+{
+    const char *http = reach->http ? reach->http : "auto";
+
+    if (strcmp(http, "2") == 0)
+        return DX_HTTP_VERSION_2;
+    return strcmp(http, "1.1") == 0 ? DX_HTTP_VERSION_1_1 : DX_HTTP_VERSION_AUTO;
+}
 
 static int resolve(dx_cli_remote *r)
 {
     bool is_local = dx_bytes_equal_nocase(r->url.host, DX_BYTES("localhost"));
 
     if (r->url.host.size >= sizeof r->host) {
-        dx_cli_say(r->command, "the host of the URL is longer than %d bytes", DX_CLI_HOST_BYTES - 1);
+        dx_cli_say(r->command, "the host of the URL is longer than %d bytes",
+                   DX_CLI_HOST_BYTES - 1);
         return DX_EXIT_USAGE;
     }
     memcpy(r->host, r->url.host.at, r->url.host.size);
@@ -48,15 +58,15 @@ static int fail_memory(const dx_cli_remote *r)
 }
 
 /* For https and wss. */
-static int prepare_tls(dx_cli_remote *r, const dx_cli_trust *trust)
+static int prepare_tls(dx_cli_remote *r, const dx_cli_reach *reach)
 {
     char why[DX_TLS_WHY_BYTES];
-    dx_tls_client options = {.ca = trust->cacert,
-                             .is_insecure = trust->insecure,
-                             .pair = {trust->cert, trust->key},
-                             .alpn = protocols};
+    dx_tls_client options = {.ca = reach->cacert,
+                             .is_insecure = reach->insecure,
+                             .pair = {reach->cert, reach->key},
+                             .alpn = dx_http_alpn_of(version_of(reach))};
 
-    if ((trust->cert == NULL) != (trust->key == NULL)) {
+    if ((reach->cert == NULL) != (reach->key == NULL)) {
         dx_cli_say(r->command, "a certificate needs its key: --cert FILE --key FILE");
         return DX_EXIT_USAGE;
     }
@@ -67,7 +77,8 @@ static int prepare_tls(dx_cli_remote *r, const dx_cli_trust *trust)
     return DX_EXIT_FAILURE;
 }
 
-int dx_cli_remote_open(dx_cli_remote *r, const char *command, const char *url, const dx_cli_trust *trust)
+int dx_cli_remote_open(dx_cli_remote *r, const char *command, const char *url,
+                       const dx_cli_reach *reach)
 {
     *r = (dx_cli_remote){.command = command};
     dx_url_fault fault = dx_url_read(dx_bytes_of(url), &r->url);
@@ -75,7 +86,7 @@ int dx_cli_remote_open(dx_cli_remote *r, const char *command, const char *url, c
         dx_cli_say(command, "%.200s: %s", url, dx_url_fault_text(fault));
         return DX_EXIT_USAGE;
     }
-    int code = prepare_tls(r, trust);
+    int code = prepare_tls(r, reach);
     if (code == DX_EXIT_OK)
         code = resolve(r);
     if (code != DX_EXIT_OK)
@@ -87,6 +98,7 @@ int dx_cli_remote_open(dx_cli_remote *r, const char *command, const char *url, c
         return DX_EXIT_FAILURE;
     }
     dx_net_init(&r->net, r->loop, &DX_NET_LIMITS_DEFAULT, NULL);
+    dx_http_origin_init(&r->origin, &r->net, &r->to, version_of(reach));
     return write_target(r) ? DX_EXIT_OK : fail_memory(r);
 }
 
@@ -130,6 +142,26 @@ void dx_cli_refusal_write(unsigned status, dx_bytes body, char text[DX_CLI_REFUS
     free(memory);
 }
 
+/* Errors of connecting alone. */
+static bool is_unreachable(dx_err err)
+{
+    return err == DX_ERR_REFUSED || err == DX_ERR_ADDRESS || err == DX_ERR_DENIED ||
+           err == DX_ERR_SYSTEM;
+}
+
+void dx_cli_remote_failure_write(const dx_cli_remote *r, dx_err err, const char *text,
+                                 char ret[DX_CLI_FAILURE_BYTES])
+{
+    bool has_colon = strchr(r->host, ':') != NULL;
+
+    if (is_unreachable(err))
+        snprintf(ret, DX_CLI_FAILURE_BYTES, "cannot connect to %s%s%s:%u: %s%s",
+                 has_colon ? "[" : "", r->host, has_colon ? "]" : "", r->url.port, text,
+                 err == DX_ERR_REFUSED ? "; is a server listening there?" : "");
+    else
+        snprintf(ret, DX_CLI_FAILURE_BYTES, "%s", text);
+}
+
 uint32_t dx_cli_backoff_ms(uint64_t failures)
 {
     uint64_t most = failures > 6
@@ -148,6 +180,7 @@ void dx_cli_remote_close(dx_cli_remote *r)
         dx_tls_free(r->to.tls);
         return;
     }
+    dx_http_origin_deinit(&r->origin);
     for (dx_list *l = r->net.live.next; l != &r->net.live; l = l->next)
         dx_conn_abort(DX_CONTAINER(l, dx_conn, link), DX_ERR_CLOSED, false);
     for (int i = 0; i < CLOSING_TURNS_MAX && r->net.conns_count > 0; i++)

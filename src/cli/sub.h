@@ -20,7 +20,7 @@ typedef struct dx_sub_options {
     const char *url, *offset, *via, *cursor_file;
     uint64_t last, count, retries; /* 0: none, without end, none */
     bool raw, json, no_retry;
-    dx_cli_trust trust;
+    dx_cli_reach reach;
 } dx_sub_options;
 
 typedef struct dx_sub dx_sub;
@@ -85,6 +85,8 @@ void dx_sub_progressed(dx_sub *s);
 /* The connection is over, and not by our wish: it is tried again, or that was the last time. why: one line.
  * after_ms: not before; 0: as it is usual. */
 void dx_sub_lost(dx_sub *s, const char *why, uint32_t after_ms);
+/* The same for what a client of HTTP or WebSocket says. text: copied. */
+void dx_sub_failed(dx_sub *s, dx_err err, const char *text, uint32_t after_ms);
 /* The server answered with a status that is an error. body: perhaps a problem. */
 void dx_sub_refused(dx_sub *s);
 /* It is settled: ends with `code`. */

@@ -170,8 +170,7 @@ static void on_done(void *context)
 
 static void on_failed(void *context, dx_err err, const char *text)
 {
-    (void)err;
-    dx_sub_lost(context, text, 0);
+    dx_sub_failed(context, err, text, 0);
 }
 
 /* ---- the doors -------------------------------------------------------------------------------- */
@@ -202,12 +201,12 @@ static void connect_it(dx_sub *s)
     dx_buffer_clear(&s->body);
     s->status = 0;
     if (s->client == NULL)
-        s->client = dx_http_client_new(&s->remote.net, &s->remote.to,
-                                       &(dx_http_client_handler){.head = on_head,
-                                                                 .body = on_body,
-                                                                 .done = on_done,
-                                                                 .failed = on_failed,
-                                                                 .context = s});
+        s->client =
+            dx_http_client_new(&s->remote.origin, &(dx_http_client_handler){.head = on_head,
+                                                                            .body = on_body,
+                                                                            .done = on_done,
+                                                                            .failed = on_failed,
+                                                                            .context = s});
     dx_err err = DX_ERR_MEMORY;
     if (s->client && !s->is_over)
         err =

@@ -123,8 +123,7 @@ static void on_failed(void *context, dx_err err, const char *text)
 {
     dx_sub *s = context;
 
-    (void)err;
-    dx_sub_lost(s, text, s->retry_ms);
+    dx_sub_failed(s, err, text, s->retry_ms);
 }
 
 /* ---- the door --------------------------------------------------------------------------------- */
@@ -134,7 +133,7 @@ static bool client_renew(dx_sub *s)
 {
     dx_http_client_free(s->client);
     s->client = dx_http_client_new(
-        &s->remote.net, &s->remote.to,
+        &s->remote.origin,
         &(dx_http_client_handler){
             .head = on_head, .body = on_body, .done = on_done, .failed = on_failed, .context = s});
     return s->client != NULL;

@@ -142,13 +142,12 @@ static void on_failed(void *user, dx_err err, unsigned status, const char *text)
     dx_sub *s = user;
     char why[256];
 
-    (void)err;
     if (s->is_over) {
         dx_sub_gone(s);
         return;
     }
     if (status == 0 || status == 101) {
-        dx_sub_lost(s, text, 0);
+        dx_sub_failed(s, err, text, 0);
         return;
     }
     snprintf(why, sizeof why, "the server answered %u%s%s: %s", status,
@@ -177,7 +176,7 @@ static void connect_it(dx_sub *s)
     s->endpoint.config.message_bytes_max = MESSAGE_BYTES_MAX;
     dx_err err = dx_ws_connect(&s->worker, &(dx_ws_connect_options){
                                                .endpoint = &s->endpoint,
-                                               .to = s->remote.to,
+                                               .server = &s->remote.origin,
                                                .authority = s->remote.url.authority,
                                                .target = dx_buffer_view(&s->remote.target),
                                                .timeout_ms = CONNECT_MS,

@@ -14,6 +14,7 @@ enum { TIMEOUT_MS = 30000, IDLE_MAX = 8, HEADERS_MAX = 100 };
 typedef struct line {
     dx_list link; /* in client->lines, the last used first */
     dx_client *client;
+    dx_http_origin origin;
     dx_http_client *http;
     dx_request *request; /* NULL: idle */
     bool was_used;       /* so it may have ended meanwhile */
@@ -50,6 +51,7 @@ static void line_free(line *l)
 {
     dx_list_remove(&l->link);
     dx_http_client_free(l->http);
+    dx_http_origin_deinit(&l->origin);
     free(l);
 }
 
@@ -167,8 +169,9 @@ static line *line_new(dx_request *r)
     l->host = l->name + l->name_size;
     memcpy(l->host, r->place.host, host_bytes);
     to.host = l->host;
+    dx_http_origin_init(&l->origin, &r->client->net, &to, DX_HTTP_VERSION_1_1);
     l->http = dx_http_client_new(
-        &r->client->net, &to,
+        &l->origin,
         &(dx_http_client_handler){
             .head = on_head, .body = on_body, .done = on_done, .failed = on_failed, .context = l});
     if (l->http == NULL) {

@@ -15,8 +15,9 @@ struct dx_socket {
     dx_client *client;
     dx_arena arena;
     dx_place place;
-    dx_lookup *lookup; /* NULL: done */
-    dx_ws *ws;         /* NULL: not open yet */
+    dx_http_origin server; /* once it was looked up */
+    dx_lookup *lookup;     /* NULL: done */
+    dx_ws *ws;             /* NULL: not open yet */
     dx_ws_endpoint endpoint;
     dx_ws_handler handler; /* the program's */
     dx_header *headers;
@@ -92,9 +93,10 @@ static void on_found(void *context, dx_err err, const dx_address *address)
         return;
     }
     s->place.to.address = *address;
+    dx_http_origin_init(&s->server, &s->client->net, &s->place.to, DX_HTTP_VERSION_1_1);
     err = dx_ws_connect(&s->client->ws, &(dx_ws_connect_options){
                                             .endpoint = &s->endpoint,
-                                            .to = s->place.to,
+                                            .server = &s->server,
                                             .authority = s->place.url.authority,
                                             .target = s->place.target,
                                             .origin = s->origin,

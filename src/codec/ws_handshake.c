@@ -27,7 +27,7 @@ static const struct {
     [DX_WS_REFUSED_KEY] = {400, "Sec-WebSocket-Key must be the base64 text of 16 bytes."},
     [DX_WS_REFUSED_SUBPROTOCOL] =
         {400, "Sec-WebSocket-Protocol must list different tokens, 32 at most."},
-    [DX_WS_REFUSED_STATUS] = {502, "The server did not answer 101 Switching Protocols."},
+    [DX_WS_REFUSED_STATUS] = {502, "The server did not switch to WebSocket."},
     [DX_WS_REFUSED_ANSWER_UPGRADE] = {502, "The server's answer has no Upgrade: websocket."},
     [DX_WS_REFUSED_ANSWER_CONNECTION] = {502, "The server's answer has no Connection: upgrade."},
     [DX_WS_REFUSED_ACCEPT] = {502, "The server's Sec-WebSocket-Accept does not answer our key."},
@@ -168,11 +168,8 @@ static bool is_accept(dx_ws_lines accept, const char key[DX_WS_KEY_BYTES])
     return dx_bytes_equal(dx_bytes_trim(accept.at[0]), dx_bytes_at(want, sizeof want));
 }
 
-dx_ws_refusal dx_ws_answer_check(const dx_ws_answer *answer, const char key[DX_WS_KEY_BYTES],
-                                 const dx_bytes *asked, size_t asked_count, dx_bytes *subprotocol)
+static dx_ws_refusal check_switch(const dx_ws_answer *answer, const char key[DX_WS_KEY_BYTES])
 {
-    dx_bytes chosen = {NULL, 0};
-
     if (answer->status != 101)
         return DX_WS_REFUSED_STATUS;
     /* one value, not a list: the server switches to one protocol (§4.1) */
@@ -181,8 +178,22 @@ dx_ws_refusal dx_ws_answer_check(const dx_ws_answer *answer, const char key[DX_W
         return DX_WS_REFUSED_ANSWER_UPGRADE;
     if (!dx_ws_lines_have(answer->connection, DX_BYTES("upgrade")))
         return DX_WS_REFUSED_ANSWER_CONNECTION;
-    if (!is_accept(answer->accept, key))
-        return DX_WS_REFUSED_ACCEPT;
+    return is_accept(answer->accept, key) ? DX_WS_ACCEPTED : DX_WS_REFUSED_ACCEPT;
+}
+
+static dx_ws_refusal check_tunnel(const dx_ws_answer *answer)
+{
+    return answer->status >= 200 && answer->status <= 299 ? DX_WS_ACCEPTED : DX_WS_REFUSED_STATUS;
+}
+
+dx_ws_refusal dx_ws_answer_check(const dx_ws_answer *answer, const char key[DX_WS_KEY_BYTES],
+                                 const dx_bytes *asked, size_t asked_count, dx_bytes *subprotocol)
+{
+    dx_bytes chosen = {NULL, 0};
+
+    dx_ws_refusal refusal = answer->is_tunnel ? check_tunnel(answer) : check_switch(answer, key);
+    if (refusal != DX_WS_ACCEPTED)
+        return refusal;
     if (answer->subprotocol.count > 1)
         return DX_WS_REFUSED_ANSWER_SUBPROTOCOL;
     if (answer->subprotocol.count == 1) {

@@ -27,7 +27,7 @@ typedef enum dx_ws_refusal {
     DX_WS_REFUSED_KEY,          /* 400: not the base64 of 16 bytes */
     DX_WS_REFUSED_SUBPROTOCOL,  /* 400: an empty list, not a token, or twice the same */
     /* of an answer: a client fails the connection */
-    DX_WS_REFUSED_STATUS,             /* not 101 */
+    DX_WS_REFUSED_STATUS,             /* not 101; to an extended CONNECT not 2xx */
     DX_WS_REFUSED_ANSWER_UPGRADE,     /* Upgrade is not websocket */
     DX_WS_REFUSED_ANSWER_CONNECTION,  /* Connection does not list upgrade */
     DX_WS_REFUSED_ACCEPT,             /* missing, several, or not made from our key */
@@ -83,6 +83,8 @@ void dx_ws_key_write(const uint8_t random[16], char out[DX_WS_KEY_BYTES]);
 
 /* An answer as far as the handshake needs it. All borrowed. */
 typedef struct dx_ws_answer {
+    bool
+        is_tunnel; /* to an extended CONNECT: only the status and the subprotocol are judged (RFC 8441 §5) */
     uint16_t status;
     dx_ws_lines upgrade;
     dx_ws_lines connection;

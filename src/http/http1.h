@@ -11,6 +11,7 @@
 
 #include "codec/http_chunk.h"
 #include "codec/http_date.h"
+#include "http/alpn.h"
 #include "http/exchange.h"
 #include "http/http2.h"
 
@@ -61,8 +62,7 @@ void dx_http_deinit(dx_http *http);
 /* Serves the accepted descriptor `fd` (taken). tls: NULL for none; borrowed until the connection is closed. */
 void dx_http1_accept(dx_http *http, int fd, dx_tls *tls);
 
-/* Its name for ALPN (RFC 7301 §6), and what a client gets that speaks HTTP where TLS is spoken. */
-#define DX_HTTP1_ALPN "http/1.1"
+/* What a client gets that speaks HTTP where TLS is spoken. */
 extern const dx_bytes dx_http1_not_tls;
 
 /* The current date as an HTTP field value, read at most every half second. */

@@ -7,12 +7,10 @@
 #ifndef DX_HTTP_HTTP2_H
 #define DX_HTTP_HTTP2_H
 
+#include "http/alpn.h"
 #include "net/conn.h"
 
 struct dx_http;
-
-/* Its name for ALPN (RFC 7301 §6). */
-#define DX_HTTP2_ALPN "h2"
 
 /* What a client without TLS begins with, to be told from HTTP/1.1. */
 extern const dx_bytes dx_http2_preface;

@@ -438,14 +438,15 @@ static dx_err conn_new(dx_net *net, int fd, dx_conn **ret)
     return err;
 }
 
-static dx_err conn_new_tls(dx_net *net, int fd, dx_tls *tls, const char *host, dx_conn **ret)
+static dx_err conn_new_tls(dx_net *net, int fd, dx_tls *tls, const dx_conn_target *to,
+                           dx_conn **ret)
 {
     dx_conn *c = conn_take(net, true);
 
     if (c == NULL)
         return DX_ERR_MEMORY;
     c->net = net;
-    dx_err err = dx_conn_tls_init((dx_conn_tls *)c, tls, host);
+    dx_err err = dx_conn_tls_init((dx_conn_tls *)c, tls, to);
     if (err != DX_OK)
         dx_pool_give(&net->conns_tls, c);
     else
@@ -493,7 +494,7 @@ dx_err dx_conn_connect_to(dx_net *net, const dx_conn_target *to, const dx_conn_o
 
     if (err != DX_OK)
         return err;
-    err = to->tls ? conn_new_tls(net, fd, to->tls, to->host, &c) : conn_new(net, fd, &c);
+    err = to->tls ? conn_new_tls(net, fd, to->tls, to, &c) : conn_new(net, fd, &c);
     if (err != DX_OK) {
         close(fd);
         return err;

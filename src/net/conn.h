@@ -135,6 +135,7 @@ typedef struct dx_conn_target {
     dx_address address;
     dx_tls *tls;      /* of a client; borrowed until the connection is closed. NULL: in clear */
     const char *host; /* whose certificate it has to be: a name or an address, without brackets; copied */
+    const char *alpn; /* to offer in place of what tls offers; NULL: that */
 } dx_conn_target;
 
 /* As dx_conn_connect, also through TLS: on_closed with DX_ERR_PROTOCOL if the server cannot be believed or
@@ -167,6 +168,9 @@ const char *dx_conn_why(const dx_conn *conn);
  * on_bytes on (its return value counts what the old one consumed), and is told of a FIN that came
  * before. `protocol` is borrowed until on_closed. */
 void dx_conn_set_protocol(dx_conn *conn, const dx_conn_ops *ops, void *protocol);
+
+/* For a connection that is finished or aborted and whose end nobody wants to hear of: discards what comes. */
+extern const dx_conn_ops dx_conn_nobody;
 
 /* ---- output. All are no-ops once the connection is ending. They return false when memory ran out:
  * the connection is reset then, and on_closed follows. ---- */

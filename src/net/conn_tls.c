@@ -36,11 +36,11 @@ static dx_conn_tls *tls_of(dx_conn *c)
 
 /* ---- birth and death -------------------------------------------------------------------------- */
 
-dx_err dx_conn_tls_init(dx_conn_tls *t, dx_tls *tls, const char *host)
+dx_err dx_conn_tls_init(dx_conn_tls *t, dx_tls *tls, const dx_conn_target *to)
 {
     dx_net *net = t->conn.net;
 
-    dx_assert(tls->is_client == (host != NULL));
+    dx_assert(tls->is_client == (to != NULL && to->host != NULL));
     dx_list_init(&t->shaking);
     if (net->tls == NULL)
         net->tls = dx_net_tls_new();
@@ -48,7 +48,7 @@ dx_err dx_conn_tls_init(dx_conn_tls *t, dx_tls *tls, const char *host)
         return DX_ERR_MEMORY;
     t->tls = tls;
     t->set = dx_tls_set_current(tls);
-    if (host == NULL || dx_tls_shake_make(t, host)) /* a server waits until something comes */
+    if (to == NULL || dx_tls_shake_make(t, to)) /* a server waits until something comes */
         return DX_OK;
     dx_conn_tls_deinit(t);
     ERR_clear_error();

@@ -34,7 +34,8 @@ typedef struct dx_conn_tls {
 extern const dx_io_ops dx_conn_tls_io_ops;
 
 /* conn_tls.c, called by conn.c and conn_out.c */
-dx_err dx_conn_tls_init(dx_conn_tls *conn, dx_tls *tls, const char *host);
+/* to: NULL at a server. */
+dx_err dx_conn_tls_init(dx_conn_tls *conn, dx_tls *tls, const dx_conn_target *to);
 void dx_conn_tls_deinit(dx_conn_tls *conn);
 void dx_conn_tls_net_deinit(dx_net *net);
 void dx_conn_tls_flush(dx_conn *conn);

@@ -42,7 +42,19 @@ static bool expect(SSL *ssl, const char *host)
     return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
 }
 
-bool dx_tls_shake_make(dx_conn_tls *t, const char *host)
+/* In place of what all of them offer. */
+static bool offer(SSL *ssl, const char *alpn)
+{
+    unsigned char wire[32];
+    size_t size = strlen(alpn);
+
+    dx_assert(size > 0 && size < sizeof wire);
+    wire[0] = (unsigned char)size;
+    memcpy(wire + 1, alpn, size);
+    return SSL_set_alpn_protos(ssl, wire, (unsigned)size + 1) == 0; /* 0 is success here */
+}
+
+bool dx_tls_shake_make(dx_conn_tls *t, const dx_conn_target *to)
 {
     dx_net_tls *n = t->conn.net->tls;
 
@@ -58,7 +70,8 @@ bool dx_tls_shake_make(dx_conn_tls *t, const char *host)
         SSL_set_connect_state(t->ssl);
     else
         SSL_set_accept_state(t->ssl);
-    return host == NULL || expect(t->ssl, host);
+    return to == NULL ||
+           ((to->alpn == NULL || offer(t->ssl, to->alpn)) && expect(t->ssl, to->host));
 }
 
 /* ---- how many at once ------------------------------------------------------------------------- */

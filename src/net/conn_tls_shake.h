@@ -10,7 +10,7 @@
 
 /* Makes OpenSSL's part of it. host: whose certificate a client expects; NULL for a server. False when memory
  * is out: OpenSSL's queue tells more. */
-bool dx_tls_shake_make(dx_conn_tls *conn, const char *host);
+bool dx_tls_shake_make(dx_conn_tls *conn, const dx_conn_target *to);
 
 /* It is one of those that shake hands; if they are too many, the oldest is reset. */
 void dx_tls_shake_begin(dx_conn_tls *conn);

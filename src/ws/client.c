@@ -1,5 +1,5 @@
-/* The opening handshake at the client.
- * Source: RFC 6455 §4.1.
+/* The opening handshake at the client: by Upgrade on a connection of HTTP/1.1, or on a stream of HTTP/2.
+ * Source: RFC 6455 §4.1, RFC 8441 §5.
  * SPDX-License-Identifier: MIT */
 #include "ws/client.h"
 
@@ -12,9 +12,12 @@
 
 enum { HEAD_BYTES_MAX = 12288, FIELDS_COUNT_MAX = 100, LINES_MAX = 16 };
 
-/* Between connecting and the 101. */
+/* Between connecting and the 101, or 200. */
 typedef struct dialing {
     dx_ws_worker *worker;
+    dx_http_origin *origin;
+    dx_http_waiter waiter;
+    uint64_t due_ms;
     const dx_ws_endpoint *endpoint;
     void *user;
     void (*failed)(void *user, dx_err err, unsigned status, const char *text);
@@ -23,11 +26,13 @@ typedef struct dialing {
     const char *why; /* what `failed` will be told */
     unsigned status;
     bool is_over;
+    bool is_tunnel; /* a stream of HTTP/2 */
     size_t request_size;
     uint8_t request[];
 } dialing;
 
-static dx_ws_lines lines_of(const dx_http_fields *fields, dx_http_name id, dx_bytes memory[LINES_MAX])
+static dx_ws_lines lines_of(const dx_http_fields *fields, dx_http_name id,
+                            dx_bytes memory[LINES_MAX])
 {
     size_t count = 0;
     const dx_http_field *f = dx_http_fields_get(fields, id);
@@ -59,6 +64,7 @@ static dx_ws_refusal check_answer(const dialing *d, const dx_http_response_head 
     dx_bytes upgrade[LINES_MAX], connection[LINES_MAX], accept[LINES_MAX], protocol[LINES_MAX];
     const dx_http_fields *fields = &head->fields;
     dx_ws_answer answer = {
+        .is_tunnel = d->is_tunnel,
         .status = (uint16_t)head->code,
         .upgrade = lines_of(fields, DX_HTTP_UPGRADE, upgrade),
         .connection = lines_of(fields, DX_HTTP_CONNECTION, connection),
@@ -140,13 +146,16 @@ static void on_deadline(dx_conn *conn)
     dx_conn_abort(conn, DX_ERR_TIMEOUT, true);
 }
 
+static void fail(dialing *d, dx_err err, const char *text)
+{
+    d->failed(d->user, err, d->status, d->why ? d->why : text);
+    free(d);
+}
+
 static void on_closed(dx_conn *conn, dx_err why)
 {
-    dialing *d = conn->protocol;
-
     const char *text = why == DX_OK ? dx_err_text(DX_ERR_RESET) : dx_conn_why(conn);
-    d->failed(d->user, why == DX_OK ? DX_ERR_RESET : why, d->status, d->why ? d->why : text);
-    free(d);
+    fail(conn->protocol, why == DX_OK ? DX_ERR_RESET : why, text);
 }
 
 static const dx_conn_ops conn_ops = {
@@ -155,6 +164,129 @@ static const dx_conn_ops conn_ops = {
     .on_deadline = on_deadline,
     .on_closed = on_closed,
 };
+
+/* ---- by Upgrade -------------------------------------------------------------------------------- */
+
+static uint32_t left_ms(const dialing *d)
+{
+    uint64_t now_ms = dx_loop_now_ms(d->origin->net->loop);
+    return d->due_ms > now_ms ? (uint32_t)(d->due_ms - now_ms) : 1;
+}
+
+/* A connection of its own. */
+static dx_err connect_alone(dialing *d)
+{
+    dx_conn_target to = d->origin->to;
+    dx_conn *conn;
+
+    to.alpn = DX_HTTP1_ALPN;
+    dx_err err = dx_conn_connect_to(d->origin->net, &to, &conn_ops, d, &conn);
+    if (err == DX_OK)
+        dx_conn_set_deadline(conn, left_ms(d));
+    return err;
+}
+
+static void on_given(dx_http_waiter *waiter, dx_conn *conn)
+{
+    dialing *d = DX_CONTAINER(waiter, dialing, waiter);
+
+    dx_conn_set_protocol(conn, &conn_ops, d);
+    dx_conn_set_deadline(conn, left_ms(d));
+    on_open(conn);
+}
+
+/* The server's HTTP/2 has no place for it. */
+static void go_back(dialing *d)
+{
+    d->is_tunnel = false;
+    d->origin->lacks_tunnels = true;
+    dx_err err = connect_alone(d);
+    if (err != DX_OK)
+        fail(d, err, dx_err_text(err));
+}
+
+static bool may_go_back(const dialing *d)
+{
+    return d->origin->version == DX_HTTP_VERSION_AUTO;
+}
+
+/* ---- on a stream of HTTP/2 ----------------------------------------------------------------------- */
+
+static size_t tunnel_on_bytes(dx_conn *conn, uint8_t *at, size_t size)
+{
+    (void)conn, (void)at; /* of an answer that was refused */
+    return size;
+}
+
+static void tunnel_on_end(dx_conn *conn)
+{
+    give_up(conn, "the server ended the WebSocket before it was open");
+}
+
+static void tunnel_on_closed(dx_conn *conn, dx_err why)
+{
+    dialing *d = conn->protocol;
+
+    if (why == DX_ERR_UNSUPPORTED && may_go_back(d))
+        go_back(d);
+    else
+        fail(d, why == DX_OK ? DX_ERR_RESET : why, dx_http2_client_why(conn));
+}
+
+static void tunnel_on_head(dx_conn *conn, const dx_http_response_head *head)
+{
+    dialing *d = conn->protocol;
+
+    on_head(conn, head);
+    if (d->is_over)
+        free(d);
+}
+
+static const dx_conn_ops tunnel_ops = {
+    .on_bytes = tunnel_on_bytes,
+    .on_end = tunnel_on_end,
+    .on_deadline = on_deadline,
+    .on_closed = tunnel_on_closed,
+};
+
+static void open_tunnel(dialing *d, dx_http2_client *client)
+{
+    dx_conn *conn;
+
+    d->is_tunnel = true;
+    dx_err err =
+        dx_http2_client_open(client,
+                             &(dx_http2_call){.head = dx_bytes_at(d->request, d->request_size),
+                                              .is_tunnel = true,
+                                              .ops = &tunnel_ops,
+                                              .protocol = d,
+                                              .on_head = tunnel_on_head},
+                             &conn);
+    if (err == DX_OK)
+        dx_conn_set_deadline(conn, left_ms(d));
+    else
+        fail(d, err, dx_err_text(err));
+}
+
+static void on_ready(dx_http_waiter *waiter, dx_http2_client *client)
+{
+    dialing *d = DX_CONTAINER(waiter, dialing, waiter);
+
+    if (dx_http2_client_has_tunnels(client))
+        open_tunnel(d, client);
+    else if (may_go_back(d))
+        go_back(d);
+    else
+        fail(d, DX_ERR_UNSUPPORTED,
+             "the server has no WebSocket over HTTP/2 (RFC 8441): it may have it over HTTP/1.1");
+}
+
+static void on_failed(dx_http_waiter *waiter, dx_err err, const char *text)
+{
+    fail(DX_CONTAINER(waiter, dialing, waiter), err, text);
+}
+
+/* ---- the request ------------------------------------------------------------------------------- */
 
 static void write_subprotocols(dx_http_writer *w, const dx_ws_endpoint *endpoint)
 {
@@ -185,7 +317,8 @@ static dx_err write_request(dialing *d, const dx_ws_connect_options *options)
     if (config->is_deflate) {
         dx_ws_deflate_text offer;
         dx_ws_deflate_offer(&config->deflate, &offer);
-        dx_http_write_known(&w, DX_HTTP_SEC_WEBSOCKET_EXTENSIONS, dx_bytes_at(offer.at, offer.size));
+        dx_http_write_known(&w, DX_HTTP_SEC_WEBSOCKET_EXTENSIONS,
+                            dx_bytes_at(offer.at, offer.size));
     }
     d->request_size = dx_http_write_end(&w).size;
     if (d->request_size > 0)
@@ -193,26 +326,41 @@ static dx_err write_request(dialing *d, const dx_ws_connect_options *options)
     return w.fault == DX_HTTP_WRITER_FULL ? DX_ERR_TOO_LARGE : DX_ERR_NAME;
 }
 
+static dialing *dialing_new(dx_ws_worker *worker, const dx_ws_connect_options *options)
+{
+    dialing *d = calloc(1, sizeof *d + HEAD_BYTES_MAX);
+
+    if (d == NULL)
+        return NULL;
+    d->worker = worker;
+    d->endpoint = options->endpoint;
+    d->origin = options->server;
+    d->user = options->user;
+    d->failed = options->failed;
+    d->due_ms = dx_loop_now_ms(worker->net->loop) + options->timeout_ms;
+    dx_http_waiter_init(&d->waiter);
+    d->waiter.is_for_tunnel = true;
+    d->waiter.ready = on_ready;
+    d->waiter.given = on_given;
+    d->waiter.failed = on_failed;
+    dx_http_reader_init(&d->reader, &DX_HTTP_LIMITS_DEFAULT);
+    return d;
+}
+
 dx_err dx_ws_connect(dx_ws_worker *worker, const dx_ws_connect_options *options)
 {
-    dx_conn *conn = NULL;
-    dialing *d = calloc(1, sizeof *d + HEAD_BYTES_MAX);
+    dx_http_origin *origin = options->server;
+    dialing *d = dialing_new(worker, options);
 
     dx_assert(options->failed);
     if (d == NULL)
         return DX_ERR_MEMORY;
-    d->worker = worker;
-    d->endpoint = options->endpoint;
-    d->user = options->user;
-    d->failed = options->failed;
-    dx_http_reader_init(&d->reader, &DX_HTTP_LIMITS_DEFAULT);
     dx_err err = write_request(d, options);
-    if (err == DX_OK)
-        err = dx_conn_connect_to(worker->net, &options->to, &conn_ops, d, &conn);
-    if (err != DX_OK) {
+    if (err == DX_OK && dx_http_origin_may_http2(origin) && !origin->lacks_tunnels)
+        err = dx_http_origin_wait(origin, &d->waiter, options->timeout_ms);
+    else if (err == DX_OK)
+        err = connect_alone(d);
+    if (err != DX_OK)
         free(d);
-        return err;
-    }
-    dx_conn_set_deadline(conn, options->timeout_ms);
-    return DX_OK;
+    return err;
 }

@@ -28,6 +28,7 @@ typedef struct call {
     world w;
     dx_ws_worker worker;
     side us;
+    dx_http_origin origin;
     dx_ws_connect_options options;
     int listener;
     peer server;
@@ -72,8 +73,10 @@ static void call_init(bool is_deflate)
     side_init(&c.us, &config);
     c.listener = tcp_listen(&name, &name_bytes);
     c.server.fd = -1;
+    dx_http_origin_init(&c.origin, &c.w.net, &(dx_conn_target){.address = address_of(&name)},
+                        DX_HTTP_VERSION_1_1);
     c.options = (dx_ws_connect_options){.endpoint = &c.us.endpoint,
-                                        .to.address = address_of(&name),
+                                        .server = &c.origin,
                                         .authority = DX_BYTES("example.org:8080"),
                                         .target = DX_BYTES("/live/x?offset=now"),
                                         .timeout_ms = 5000,
