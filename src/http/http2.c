@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+enum { FRAMES_QUEUED_MAX = 256 };
+
 const dx_bytes dx_http2_preface = {(const uint8_t *)"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24};
 
 /* Rows: from. Bits: where it may go. */
@@ -100,7 +102,7 @@ static void on_deadline(dx_conn *conn)
 
     if (has_passed(h, h->slowed_due_ms)) {
         h->slowed_due_ms = 0;
-        dx_conn_resume(conn);
+        dx_conn_slow(conn, false);
     }
     if (has_passed(h, h->settings_due_ms))
         dx_http2_fail(h, NGHTTP2_SETTINGS_TIMEOUT, "SETTINGS were not acknowledged");
@@ -138,7 +140,7 @@ void dx_http2_fail(dx_http2 *h, uint32_t code, const char *why)
     enter(h, H2_OVER);
     abort_streams(h);
     if (h->slowed_due_ms)
-        dx_conn_resume(h->conn);
+        dx_conn_slow(h->conn, false);
     dx_http2_wake(h);
 }
 
@@ -302,6 +304,13 @@ static ssize_t receive(dx_http2 *h, dx_bytes in)
     return used;
 }
 
+/* More answers than a turn of an honest client asks for are made now, not at its end: those to what it did wrong
+ * have their price when they are made, and until then they would only be kept. */
+static bool has_many_frames(const dx_http2 *h)
+{
+    return nghttp2_session_get_outbound_queue_size(h->session) > FRAMES_QUEUED_MAX;
+}
+
 /* Also while streams are slow: their windows and resets have to be heard. */
 static size_t on_bytes(dx_conn *conn, uint8_t *at, size_t size)
 {
@@ -318,6 +327,8 @@ static size_t on_bytes(dx_conn *conn, uint8_t *at, size_t size)
         on_fatal(h, used);
     else if (dx_http2_check_useful(h))
         turn_streams(h); /* requests that have come whole */
+    if (has_many_frames(h))
+        work(h);
     dx_http2_wake(h);
     return size;
 }

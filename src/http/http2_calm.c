@@ -37,7 +37,7 @@ bool dx_http2_pay_reset(dx_http2 *h)
     }
     if (left < config->resets_burst / 2 && h->slowed_due_ms == 0 && h->state != H2_OVER) {
         h->slowed_due_ms = dx_conn_now_ms(h->conn) + config->slowed_ms;
-        dx_conn_pause(h->conn);
+        dx_conn_slow(h->conn, true);
         dx_http2_wake(h);
     }
     return true;

@@ -68,11 +68,13 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
         return 0;
     h->last_id = frame->hd.stream_id;
     dx_http2_stream *s = dx_http2_stream_new(h, frame->hd.stream_id);
-    if (s == NULL)
-        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
-                                  NGHTTP2_REFUSED_STREAM);
-    else
+    if (s) {
         nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, s);
+        return 0;
+    }
+    end_block(h); /* of a stream that is reset nghttp2 does not tell that its head is whole */
+    nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                              NGHTTP2_REFUSED_STREAM);
     return 0;
 }
 

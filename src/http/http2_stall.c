@@ -10,8 +10,8 @@
 
 #include "net/socket.h"
 
-/* Looked at four times in stalled_ms: who is found unmoved at five looks has been for so long at least. */
-enum { LOOKS_PER_STALL = 4, LOOKS_MAX = LOOKS_PER_STALL + 1 };
+/* Looked at eight times in stalled_ms: who is found unmoved at nine looks has been for so long at least. */
+enum { LOOKS_PER_STALL = 8, LOOKS_MAX = LOOKS_PER_STALL + 1 };
 
 static bool is_shut_for_all(const dx_http2 *h)
 {

@@ -307,6 +307,7 @@ LOOP_TEST("A15 requests that wait hold so much of their heads: further ones are 
     for (int32_t id = 1; id < 100; id += 2)
         refused += h2_of(&c, id)->is_reset && h2_of(&c, id)->reset_code == NGHTTP2_REFUSED_STREAM;
     CHECK_INT(refused + (int)c.s.later_count, 50);
+    CHECK_INT(server_side()->block_due_ms, 0); /* or the connection would end, later */
     while (c.s.later_count > 0)
         site_answer(&c.s, "x");
     h2_check_alive(&c);

@@ -13,6 +13,7 @@
 enum {
     PAUSE_PROTOCOL = 1, /* it asked */
     PAUSE_OUTPUT = 2,   /* its answers are not taken: reading on would only make more */
+    PAUSE_SLOW = 4,     /* what has come is still given: only what would come is not fetched */
     OUTPUT_HIGH_BYTES = 256 * 1024,
 };
 
@@ -195,6 +196,14 @@ void dx_conn_resume(dx_conn *c)
     conn_offer_later(c);
 }
 
+void dx_conn_slow(dx_conn *c, bool is_slow)
+{
+    if (is_slow)
+        conn_stop_reading(c, PAUSE_SLOW);
+    else
+        conn_go_on_reading(c, PAUSE_SLOW);
+}
+
 static void conn_keep(dx_conn *c, const uint8_t *at, size_t size)
 {
     if (c->state != DX_CONN_OPEN)
@@ -268,7 +277,7 @@ void dx_conn_on_input(dx_conn *c, uint8_t *at, size_t size)
         dx_conn_discard(c, size);
         return;
     }
-    if (c->kept || c->pauses) {
+    if (c->kept || (c->pauses & ~PAUSE_SLOW)) {
         conn_keep(c, at, size);
         conn_offer_kept(c);
         return;

@@ -214,6 +214,10 @@ void dx_conn_flush(dx_conn *conn);
 void dx_conn_pause(dx_conn *conn);
 void dx_conn_resume(dx_conn *conn);
 
+/* Receives no more for now, and then again; but what the kernel has handed over already comes to on_bytes:
+ * nothing has to be kept for a peer that is only to send less. */
+void dx_conn_slow(dx_conn *conn, bool is_slow);
+
 /* Bytes kept for the protocol, besides what the on_bytes under way was given. */
 static inline size_t dx_conn_kept(const dx_conn *conn)
 {
