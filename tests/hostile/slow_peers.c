@@ -1,14 +1,13 @@
 /* 500 peers that send one octet every 5 s: a good client notices nothing, and all are gone in time.
  * Usage:   slow_peers HOST PORT; prints TAP. Takes about 25 s.
- * Is:      slow heads and slow bodies, each from its start and from its midst; meanwhile GET /healthz
- *          and a WebSocket on /live/x are asked every 50 ms, on a connection each.
+ * Is:      slow heads and slow bodies, each from its start and from its midst; meanwhile a good
+ *          client asks every 50 ms (good_client.h).
  * Is not:  slow readers; many connections that send nothing wrong (bench/).
- * Memory:  static; the two good clients give theirs back.
+ * Memory:  static; the good client gives its back.
  * Threads: one.
  * Source:  RFC 9110 §15.5.9 (408); the limits are Duplex's own.
  * SPDX-License-Identifier: MIT */
-#include "tests/conformance/peer.h"
-#include "tests/conformance/ws_client.h"
+#include "tests/hostile/good_client.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -16,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -27,8 +25,7 @@ enum {
     LATE_MS = 2000,    /* after its deadline a peer must be gone */
     EARLY_MS = 500,    /* before it, it must not be: as exact as the clocks here are */
     LINGER_MS = 3000,  /* after its FIN the server must have let go, though the peer keeps open */
-    ANSWER_MS = 5000,  /* a good client waits so long at most */
-    P99_US = 1000000,
+    P99_MS = 1000,
     END_MS = 2 * WINDOW_MS + LATE_MS + LINGER_MS + 1000,
     TICKS_MAX = END_MS / TICK_MS + 2,
 };
@@ -67,7 +64,6 @@ typedef struct slow_peer {
 } slow_peer;
 
 static slow_peer peers[PEERS_COUNT];
-static int64_t waits_us[2][TICKS_MAX]; /* of GET, of the WebSocket */
 static int number, failed;
 
 static void report(bool ok, const char *what)
@@ -75,14 +71,6 @@ static void report(bool ok, const char *what)
     printf("%s %d - %s\n", ok ? "ok" : "not ok", ++number, what);
     fflush(stdout);
     failed += !ok;
-}
-
-static int64_t now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 /* ---- the slow ones ---------------------------------------------------------------------------- */
@@ -189,76 +177,6 @@ static int turn_all(void)
     return left;
 }
 
-/* ---- the good one ----------------------------------------------------------------------------- */
-
-typedef struct good_client {
-    dx_peer http;
-    wst_client ws;
-    size_t asked, answered[2];
-} good_client;
-
-static const char *good_open(good_client *g, const char *host, const char *port)
-{
-    dx_peer_url url;
-    char text[300];
-
-    snprintf(text, sizeof text, "ws://%s:%s/live/x", host, port);
-    if (!dx_peer_url_parse(text, &url))
-        return "no URL";
-    const char *wrong = wst_client_connect(&g->ws, &url, NULL, ANSWER_MS);
-    if (wrong == NULL)
-        wrong = wst_client_handshake(&g->ws, NULL);
-    if (dx_peer_connect(&g->http, host, port, ANSWER_MS) != DX_PEER_OK)
-        return "cannot connect";
-    return wrong;
-}
-
-static bool ask_http(good_client *g)
-{
-    static const char request[] = "GET /healthz HTTP/1.1\r\nHost: good\r\n\r\n";
-    static const char status[] = "HTTP/1.1 200 ";
-    size_t size;
-
-    if (dx_peer_send(&g->http, request, sizeof request - 1, ANSWER_MS) != DX_PEER_OK ||
-        dx_peer_need_mark(&g->http, "\"ok\"}", &size, ANSWER_MS) != DX_PEER_OK)
-        return false;
-    bool ok = memcmp(dx_peer_input(&g->http), status, sizeof status - 1) == 0;
-    dx_peer_skip(&g->http, size);
-    return ok;
-}
-
-static bool ask_ws(good_client *g)
-{
-    char text[32];
-    wst_buffer out = {0};
-    size_t size = (size_t)snprintf(text, sizeof text, "message %zu", g->asked);
-
-    wst_client_message(&g->ws, WST_TEXT, (const uint8_t *)text, size, 0, &out);
-    dx_peer_status sent = dx_peer_send(&g->ws.peer, out.at, out.size, ANSWER_MS);
-    wst_buffer_deinit(&out);
-    if (sent != DX_PEER_OK)
-        return false;
-    wst_event event = wst_client_next(&g->ws, ANSWER_MS);
-    return event.kind == WST_EVENT_MESSAGE && event.size == size &&
-           memcmp(event.at, text, size) == 0;
-}
-
-static bool good_ask(good_client *g)
-{
-    static bool (*const ask[])(good_client *) = {ask_http, ask_ws};
-    bool ok = true;
-
-    for (int i = 0; i < 2; i++) {
-        int64_t began_us = now_us();
-        if (!ask[i](g))
-            ok = false;
-        else
-            waits_us[i][g->answered[i]++] = now_us() - began_us;
-    }
-    g->asked++;
-    return ok;
-}
-
 /* ---- judging ---------------------------------------------------------------------------------- */
 
 static void judge_kind(const slow_kind *kind)
@@ -288,26 +206,17 @@ static void judge_kind(const slow_kind *kind)
     report(answered == kind->count && in_time == kind->count, text);
 }
 
-static int compare_us(const void *a, const void *b)
+static void judge_good(good_client *g, good_kind kind)
 {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    size_t count = g->answered[kind];
+    double p99_ms = good_wait_ms(g, kind, 99);
+    char text[100];
 
-    return (x > y) - (x < y);
-}
-
-static void judge_good(const good_client *g, int which, const char *what)
-{
-    size_t count = g->answered[which];
-    int64_t *waits = waits_us[which];
-
-    qsort(waits, count, sizeof *waits, compare_us);
-    int64_t p99 = count ? waits[count * 99 / 100] : INT64_MAX;
-    if (count)
-        printf(
-            "# of %zu questions %zu were answered, p50 %.2f ms, p99 %.2f ms, the last after %.2f ms\n",
-            g->asked, count, (double)waits[count / 2] / 1e3, (double)p99 / 1e3,
-            (double)waits[count - 1] / 1e3);
-    report(count > 0 && count == g->asked && p99 < P99_US, what);
+    printf("# %s: of %zu questions %zu were answered, p50 %.2f ms, p99 %.2f ms\n",
+           good_kind_name(kind), g->asked, count, good_wait_ms(g, kind, 50), p99_ms);
+    snprintf(text, sizeof text, "meanwhile %s is answered, 99 of 100 times within 1 s",
+             good_kind_name(kind));
+    report(count > 0 && count == g->asked && p99_ms < P99_MS, text);
 }
 
 static void judge_released(void)
@@ -350,7 +259,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: slow_peers ADDRESS PORT\n");
         return 2;
     }
-    printf("TAP version 13\n1..%d\n", KINDS_COUNT + 5);
+    printf("TAP version 13\n1..%d\n", KINDS_COUNT + 3 + GOOD_KINDS_COUNT);
     const char *wrong = good_open(&good, argv[1], argv[2]);
     if (wrong)
         printf("# %s\n", wrong);
@@ -361,13 +270,12 @@ int main(int argc, char **argv)
     for (int i = 0; i < KINDS_COUNT; i++)
         judge_kind(&kinds[i]);
     judge_released();
-    judge_good(&good, 0, "meanwhile every GET is answered, 99 of 100 within 1 s");
-    judge_good(&good, 1, "meanwhile every WebSocket message comes back, 99 of 100 within 1 s");
+    for (good_kind k = 0; k < GOOD_KINDS_COUNT; k++)
+        judge_good(&good, k);
     for (int i = 0; i < PEERS_COUNT; i++)
         if (peers[i].fd > 0)
             close(peers[i].fd);
-    dx_peer_deinit(&good.http);
-    wst_client_deinit(&good.ws);
+    good_close(&good);
     freeaddrinfo(to);
     return failed != 0;
 }
