@@ -43,8 +43,8 @@ typedef struct dx_server_options {
      * a proxy that has checked it and sets or removes the field in every request. NULL: nobody is known. */
     const char *subject_header;
     const char *trusted_from; /* networks, separated by blanks: ADDRESS, ADDRESS/BITS or unix */
-    const char *origins;      /* whose pages may use streams by HTTP, besides those of the same host, separated
-                                 by blanks: https://HOST[:PORT]; NULL: "*", all */
+    const char *origins;      /* whose pages may use streams, by HTTP and WebSocket, besides those of the same
+                                 host, separated by blanks: https://HOST[:PORT], or "*": all; NULL: none */
     const char *data; /* the directory for streams that are kept on disk, made if missing; NULL: there is none,
                          such streams are kept in memory */
     /* Certificates for TLS 1.2 and 1.3, at most 64: a client gets the first that is for the name it asks for,

@@ -5,8 +5,10 @@
 #include "cli/demo_compare.h"
 #include "cli/signals.h"
 #include "cli/web.h"
+#include "serve/listen.h"
 #include "serve/stats.h"
 
+#include <arpa/inet.h>
 #include <examples/demo.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -61,7 +63,8 @@ static int add_web(dx_server *server, const dx_settings *s)
     err = is_own ? dx_server_files(server, "/", s->web) : DX_OK;
     if (err == DX_OK)
         return DX_EXIT_OK;
-    dx_cli_say("serve", "--web: cannot serve the directory \"%.200s\": %s", s->web, dx_err_text(err));
+    dx_cli_say("serve", "--web: cannot serve the directory \"%.200s\": %s", s->web,
+               dx_err_text(err));
     return err == DX_ERR_MEMORY ? DX_EXIT_FAILURE : DX_EXIT_CONFIG;
 }
 
@@ -73,7 +76,8 @@ static int add_routes(dx_server *server, const dx_settings *s)
         return fail(DX_EXIT_FAILURE, err, "/healthz, /readyz");
     int code = add_namespaces(server, s);
     err = code == DX_EXIT_OK ? dx_server_stats(server) : DX_OK;
-    if (err != DX_OK && err != DX_ERR_CONFLICT) /* a namespace in its place is the configuration's wish */
+    if (err != DX_OK &&
+        err != DX_ERR_CONFLICT) /* a namespace in its place is the configuration's wish */
         return fail(DX_EXIT_FAILURE, err, DX_STATS_PREFIX);
     return code == DX_EXIT_OK ? add_web(server, s) : code;
 }
@@ -237,10 +241,52 @@ static dx_server *server_new(const dx_settings *s)
     return server;
 }
 
+/* ---- what must be meant ----------------------------------------------------------------------- */
+
+static bool is_local(const char *text)
+{
+    static const uint8_t mapped[13] = {[10] = 0xff, [11] = 0xff, [12] = 127};
+    dx_listen listen;
+
+    if (dx_listen_read(dx_bytes_of(text), &listen) != DX_OK)
+        return true; /* that is said elsewhere */
+    const dx_address *a = &listen.address;
+    if (a->any.sa_family == AF_INET)
+        return ntohl(a->v4.sin_addr.s_addr) >> 24 == 127;
+    if (a->any.sa_family == AF_INET6)
+        return IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr) ||
+               memcmp(&a->v6.sin6_addr, mapped, sizeof mapped) == 0;
+    return true;
+}
+
+static bool is_open_to_write(const dx_namespace_settings *ns)
+{
+    return strcmp(ns->publish, "anyone") == 0 || strcmp(ns->create, "anyone") == 0 ||
+           strcmp(ns->remove, "anyone") == 0;
+}
+
+/* Whoever can reach it could fill its disk, and delete what others wrote: that is to be wanted, not overlooked. */
+static bool is_write_meant(const dx_settings *s)
+{
+    for (size_t i = 0; i < s->listen.count && !s->anonymous_write; i++)
+        for (size_t k = 0; k < s->namespaces_count && !is_local(s->listen.at[i]); k++)
+            if (is_open_to_write(&s->namespaces[k])) {
+                dx_cli_say(
+                    "serve",
+                    "--listen %.200s: anyone who reaches it could write to %.128s. Say who may, by access "
+                    "of the namespaces in a file (docs/access.md), or that anyone may: "
+                    "--access-anonymous-write",
+                    s->listen.at[i], s->namespaces[k].prefix);
+                return false;
+            }
+    return true;
+}
+
 static int serve_as_configured(const dx_settings *s)
 {
+    if (!is_write_meant(s))
+        return DX_EXIT_CONFIG;
     serving to = {.server = server_new(s), .drain_ms = (uint32_t)s->drain_ms};
-
     if (to.server == NULL)
         return fail(DX_EXIT_FAILURE, DX_ERR_MEMORY, "cannot make a server");
     int code = add_routes(to.server, s);

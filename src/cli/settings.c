@@ -188,8 +188,8 @@ const dx_cli_option dx_settings_options[DX_SETTINGS_COUNT] = {
      .at = offsetof(dx_settings, demo)},
     {.name = "origins",
      .value = "ORIGIN",
-     .help = "whose pages may use streams by HTTP, as https://HOST[:PORT]; again for\n"
-             "more (default *, all)",
+     .help = "whose pages may use streams, besides those of the same host, as\n"
+             "https://HOST[:PORT]; *: all; again for more",
      .kind = DX_CLI_TEXTS,
      .at = offsetof(dx_settings, origins),
      .is_good = is_origin,
@@ -240,6 +240,11 @@ const dx_cli_option dx_settings_options[DX_SETTINGS_COUNT] = {
      .allowed = "the name of a cookie, at most 64 bytes",
      .group = "access",
      .otherwise = "none"},
+    {.name = "access-anonymous-write",
+     .help = "anyone may write, where the namespaces say so, also from other machines",
+     .kind = DX_CLI_SWITCH,
+     .at = offsetof(dx_settings, anonymous_write),
+     .group = "access"},
     {.name = "access-revocations",
      .value = "FILE",
      .help = "where revoked tokens are kept (default: DIR/revocations of --data)",
@@ -332,7 +337,6 @@ static const dx_namespace_settings shipped[] = {
 
 const dx_settings dx_settings_defaults = {
     .listen = {{"127.0.0.1:4437"}, 1},
-    .origins = {{"*"}, 1},
     .message_max = 64 * KIB,
     .ping_ms = 25 * SECOND,
     .idle_ms = 75 * SECOND,

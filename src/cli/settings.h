@@ -11,7 +11,7 @@
 
 #include <duplex/duplex.h>
 
-enum { DX_SETTINGS_COUNT = 32, DX_NAMESPACE_COUNT = 15, DX_NAMESPACES_MAX = 64 };
+enum { DX_SETTINGS_COUNT = 33, DX_NAMESPACE_COUNT = 15, DX_NAMESPACES_MAX = 64 };
 
 #define DX_ADMIN_DEFAULT "127.0.0.1:4438"
 
@@ -35,7 +35,7 @@ typedef struct dx_settings {
     const char *tls_client_ca, *tls_client, *tls_client_name;
     const char *admin; /* NULL: DX_ADMIN_DEFAULT, if nobody has it */
     const char *admin_token_file;
-    bool deflate, memory, demo;
+    bool deflate, memory, demo, anonymous_write;
     const dx_namespace_settings *namespaces;
     size_t namespaces_count;
 } dx_settings;

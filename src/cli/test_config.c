@@ -187,9 +187,9 @@ TEST("a file that says nothing leaves the defaults, which have the shipped names
     }
 }
 
-#define KEYS                                                                                         \
+#define KEYS                                                                                                         \
     "listen, workers, loop, log_level, message_max, deflate, ping, idle, http2_streams, wait, drain, data, memory, " \
-    "web, demo, origins, access, tls_cert, tls_key, tls, tls_client_ca, tls_client, tls_client_name, " \
+    "web, demo, origins, access, tls_cert, tls_key, tls, tls_client_ca, tls_client, tls_client_name, "               \
     "redirect, admin, admin_token_file, namespaces"
 
 TEST("what is wrong is told with its place, and with what is allowed")
@@ -218,10 +218,10 @@ TEST("what is wrong is told with its place, and with what is allowed")
         {"access: x\n", "f.yaml:1:9: access: there must be a mapping, not a value\n"},
         {"access: {who: x}\n",
          "f.yaml:1:10: unknown key \"who\"; allowed: subject_header, trusted_from, token_keys, "
-         "token_audience, token_cookie, revocations\n"},
+         "token_audience, token_cookie, anonymous_write, revocations\n"},
         {"access: {access: {}}\n",
          "f.yaml:1:10: unknown key \"access\"; allowed: subject_header, trusted_from, token_keys, "
-         "token_audience, token_cookie, revocations\n"},
+         "token_audience, token_cookie, anonymous_write, revocations\n"},
         {"access:\n  trusted_from: 10.0.0.0/40\n",
          "f.yaml:2:17: trusted_from: \"10.0.0.0/40\" is none of ADDRESS, ADDRESS/BITS or unix\n"},
         {"access:\n  subject_header: \"X Y\"\n",

@@ -173,6 +173,22 @@ void dx_exchange_answer_method(dx_exchange *x, uint32_t allowed)
     dx_exchange_problem_with(x, 405, detail, &allow, 1);
 }
 
+/* ---- origins ---------------------------------------------------------------------------------- */
+
+bool dx_exchange_is_own_origin(const dx_exchange *x)
+{
+    const dx_http_field *field = dx_http_fields_get(&x->head.fields, DX_HTTP_ORIGIN);
+    dx_url_origin origin;
+
+    if (field == NULL)
+        return true;
+    if (dx_http_fields_next(&x->head.fields, field) || !dx_url_origin_read(field->value, &origin))
+        return false;
+    return dx_url_origin_is_host(&origin, x->head.host, true) ||
+           (!dx_conn_is_secure(dx_exchange_conn(x)) &&
+            dx_url_origin_is_host(&origin, x->head.host, false));
+}
+
 /* ---- routes ----------------------------------------------------------------------------------- */
 
 static dx_url_fault decode_path(dx_exchange *x)

@@ -79,7 +79,8 @@ struct dx_exchange {
     void *room_context, *gone_context, *hurry_context;
     const dx_exchange_source *source; /* NULL: none, or it was freed */
     void *source_context;
-    void *user; /* what a layer above knows of the request, to the end of its answer; NULL: nothing */
+    void *
+        user; /* what a layer above knows of the request, to the end of its answer; NULL: nothing */
     void (*user_free)(void *user); /* called once, when `user` is not NULL and the exchange goes */
 };
 
@@ -143,6 +144,11 @@ void dx_exchange_handle(dx_exchange *x);
 
 /* The client is gone: tells the handler and the source. The carrier frees `x` then. */
 void dx_exchange_abandon(dx_exchange *x);
+
+/* RFC 6454 §7: whether the request is from a page of the host that it is for, or from no page: programs send no Origin.
+ * In clear either scheme will do: a proxy in front of us may have ended TLS. Through TLS a page that came in clear, which
+ * anybody on its way could have written, is another's. */
+bool dx_exchange_is_own_origin(const dx_exchange *x);
 
 /* True if the request asks for a WebSocket, by what its carrier has for that. */
 bool dx_exchange_is_websocket(const dx_exchange *x);

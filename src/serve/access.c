@@ -278,5 +278,9 @@ dx_bytes dx_stream_prefix_sub(const char *prefix, dx_bytes path)
 
 dx_bytes dx_door_origin(const dx_exchange *x, const dx_stream_route *route)
 {
-    return dx_origin_find(route->server->origins, dx_exchange_header(x, "Origin"));
+    const dx_http_field *field = dx_http_fields_get(&x->head.fields, DX_HTTP_ORIGIN);
+
+    if (field && dx_http_fields_next(&x->head.fields, field))
+        return (dx_bytes){NULL, 0};
+    return dx_origin_find(route->server->origins, field ? field->value : (dx_bytes){NULL, 0});
 }

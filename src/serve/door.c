@@ -24,12 +24,26 @@ void dx_door_forget(dx_exchange *x, void *context)
 
 /* ---- names ------------------------------------------------------------------------------------ */
 
+/* A page that may not read the answer may not ask either: what its browser sends by itself, cookies and certificates,
+ * is not the page's to use. */
+static bool is_from_allowed_page(dx_exchange *x, const dx_stream_route *route)
+{
+    if (dx_exchange_is_own_origin(x) || dx_door_origin(x, route).size > 0)
+        return true;
+    dx_exchange_problem(
+        x, 403,
+        "Pages of this Origin may not use streams here: only those of the same host, and of the "
+        "server's setting origins. Programs send no Origin.");
+    return false;
+}
+
 /* What codec/url lets through is UTF-8 without "..", NUL and other controls. */
-bool dx_door_check_name(dx_exchange *x, const dx_stream_route *route)
+bool dx_door_enter(dx_exchange *x, const dx_stream_route *route)
 {
     dx_bytes name = dx_exchange_parameter(x, "**"), segment;
 
-    (void)route;
+    if (!is_from_allowed_page(x, route))
+        return false;
     if (x->path.size > DX_PATH_BYTES_MAX) {
         dx_exchange_problem(x, 400, "The stream's path is longer than 1024 bytes.");
         return false;

@@ -100,8 +100,9 @@ dx_bytes dx_door_origin(const dx_exchange *x, const dx_stream_route *route);
 
 /* ---- requests ---- */
 
-/* False: the path is no stream's name; it was answered with 400 or 404. */
-DX_MUST_USE bool dx_door_check_name(dx_exchange *x, const dx_stream_route *route);
+/* What every door begins with. False: the request is from a page that may not (403), or its path is no stream's name
+ * (400, 404); it was answered. */
+DX_MUST_USE bool dx_door_enter(dx_exchange *x, const dx_stream_route *route);
 
 /* The query parameter `name`, decoded: ret->at is NULL if it is not there, not NULL but size 0 if it has no
  * value. False: it is there twice or cannot be decoded, and was answered with 400. */

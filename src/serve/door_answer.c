@@ -80,7 +80,7 @@ static const dx_stream_route *route_of(const dx_exchange *x)
     return NULL;
 }
 
-static size_t add_origin(dx_bytes origin, dx_header *ret)
+static size_t add_origin(dx_bytes origin, bool has_cookie, dx_header *ret)
 {
     bool is_any = dx_bytes_equal(origin, DX_BYTES("*"));
     size_t count = 0;
@@ -88,11 +88,11 @@ static size_t add_origin(dx_bytes origin, dx_header *ret)
     if (origin.size == 0)
         return 0;
     ret[count++] = (dx_header){DX_BYTES("Access-Control-Allow-Origin"), origin};
+    if (has_cookie && !is_any)
+        ret[count++] = (dx_header){DX_BYTES("Access-Control-Allow-Credentials"), DX_BYTES("true")};
     /* With "*" no credentials are sent, and then "*" means all fields. */
     ret[count++] = (dx_header){DX_BYTES("Access-Control-Expose-Headers"),
                                is_any ? DX_BYTES("*") : DX_BYTES(EXPOSED)};
-    if (!is_any)
-        ret[count++] = (dx_header){DX_BYTES("Vary"), DX_BYTES("Origin")};
     return count;
 }
 
@@ -109,7 +109,12 @@ size_t dx_door_more(const dx_exchange *x, unsigned status, dx_header *ret)
     if (route == NULL)
         return count;
     ret[count++] = (dx_header){DX_BYTES("Cross-Origin-Resource-Policy"), DX_BYTES("cross-origin")};
-    return count + add_origin(dx_door_origin(x, route), ret + count);
+    /* Also where there is no Origin: a cache keeps one answer for both (Fetch §3.3.5). */
+    const char *origins = route->server->origins;
+    if (origins[0] && strcmp(origins, "*") != 0)
+        ret[count++] = (dx_header){DX_BYTES("Vary"), DX_BYTES("Origin")};
+    return count +
+           add_origin(dx_door_origin(x, route), route->server->token_cookie[0], ret + count);
 }
 
 /* Also a preflight: what it allows is what any request may be; who may is judged when it comes. */

@@ -209,7 +209,7 @@ void dx_door_post(dx_exchange *x, void *context)
     dx_bytes type;
     dx_grant grant;
 
-    if (!dx_door_check_name(x, route) || !dx_door_may(x, route, DX_ACTION_PUBLISH, &grant) ||
+    if (!dx_door_enter(x, route) || !dx_door_may(x, route, DX_ACTION_PUBLISH, &grant) ||
         !read_rules(x, &rules) || !read_type(x, route, rules.is_closing, &type))
         return;
     bool is_close_only = x->body.size == 0 && rules.is_closing;

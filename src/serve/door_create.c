@@ -280,7 +280,7 @@ void dx_door_put(dx_exchange *x, void *context)
     dx_create create = {.ns = &route->ns, .path = x->path, .done = on_created};
     dx_grant grant;
 
-    if (!dx_door_check_name(x, route) || !dx_door_may(x, route, DX_ACTION_CREATE, &grant))
+    if (!dx_door_enter(x, route) || !dx_door_may(x, route, DX_ACTION_CREATE, &grant))
         return;
     create.is_closed = dx_door_is_closing(x);
     if (!read_lifetime(x, &create.lifetime) || !read_fork(x, route, &create) ||

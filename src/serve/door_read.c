@@ -377,7 +377,7 @@ void dx_door_get(dx_exchange *x, void *context)
     dx_bytes presence;
     dx_grant grant;
 
-    if (!dx_door_check_name(x, route))
+    if (!dx_door_enter(x, route))
         return;
     if (x->head.method == DX_HTTP_HEAD) {
         if (dx_door_may(x, route, DX_ACTION_READ, &grant))

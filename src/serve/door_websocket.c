@@ -230,6 +230,7 @@ void dx_door_websocket_init(dx_ws_endpoint *endpoint, const dx_ws_config *config
         .handler = {.message = dx_ws_door_on_message, .room = on_room, .close = on_close},
         .config = *config,
         .subprotocols = subprotocols,
+        .is_for_any_origin = true, /* dx_door_enter */
         .subprotocols_count = DX_COUNT(subprotocols),
         .pull = on_pull,
         .pulled = on_pulled,

@@ -33,11 +33,40 @@ static bool write_authority(dx_buffer *to, dx_bytes host, uint16_t port)
            dx_buffer_append(to, dx_bytes_of(text));
 }
 
+static bool is_token(dx_bytes name)
+{
+    return dx_bytes_equal(name, DX_BYTES("token"));
+}
+
+static bool has_token(dx_bytes query)
+{
+    dx_bytes name, value;
+
+    while (dx_url_query_next(&query, &name, &value))
+        if (is_token(name))
+            return true;
+    return false;
+}
+
+/* A token that came in clear is not repeated: answers are kept by caches, and shown in logs of others. */
 static bool write_target(dx_buffer *to, const dx_exchange *x)
 {
-    return dx_buffer_append(to, x->head.path) &&
-           (x->head.query.at == NULL ||
-            (dx_buffer_append(to, DX_BYTES("?")) && dx_buffer_append(to, x->head.query)));
+    dx_bytes query = x->head.query, name, value;
+    bool ok = dx_buffer_append(to, x->head.path), is_first = true;
+
+    if (!has_token(query))
+        return ok && (query.at == NULL ||
+                      (dx_buffer_append(to, DX_BYTES("?")) && dx_buffer_append(to, query)));
+    while (ok && dx_url_query_next(&query, &name, &value)) {
+        if (is_token(name))
+            continue;
+        ok = dx_buffer_append(to, is_first ? DX_BYTES("?") : DX_BYTES("&")) &&
+             dx_buffer_append(to, name) &&
+             (value.at == NULL ||
+              (dx_buffer_append(to, DX_BYTES("=")) && dx_buffer_append(to, value)));
+        is_first = false;
+    }
+    return ok;
 }
 
 static void answer(dx_exchange *x, dx_bytes location)

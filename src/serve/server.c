@@ -44,7 +44,7 @@ dx_server *dx_server_new_sized(const dx_server_options *options, size_t options_
     s->log_level = copy_or(s->options.log_level, "info");
     s->subject_header = copy_or(s->options.subject_header, "");
     s->trusted_from = copy_or(s->options.trusted_from, "");
-    s->origins = copy_or(s->options.origins, "*");
+    s->origins = copy_or(s->options.origins, "");
     s->data = copy_or(s->options.data, "");
     s->redirect = copy_or(s->options.redirect, "");
     s->client_ca = copy_or(s->options.tls_client_ca, "");
@@ -336,6 +336,9 @@ static dx_err read_access(dx_server *s)
     while (dx_bytes_split(&rest, ' ', &origin))
         if (origin.size > 0 && !dx_origin_is_good(origin))
             return fail(s, DX_ERR_NAME, s->origins, "* or origins such as https://example.com");
+    if ((s->token_cookie[0] || s->client_ca[0]) && strchr(s->origins, '*'))
+        return fail(s, DX_ERR_NAME, "origins * with access.token_cookie or tls_client_ca",
+                    "named origins: a browser sends cookies and certificates for whatever page asks");
     return DX_OK;
 }
 

@@ -47,14 +47,14 @@ dx_server *server_start(const char *loop, uint32_t workers, const dx_stream_opti
     snprintf(unix_name, sizeof unix_name, "duplex-test-%d-%d", (int)getpid(), count++);
     snprintf(listen, sizeof listen, "127.0.0.1:0 unix:@%s", unix_name);
     dx_server *s = dx_server_new(&(dx_server_options){
-        .listen = listen, .loop = loop, .log_level = "error", .workers = workers});
+        .origins = "*", .listen = listen, .loop = loop, .log_level = "error", .workers = workers});
 
     dx_stream_options by_put = kept ? *kept : (dx_stream_options){0}, typed = by_put;
     by_put.is_by_put = true;
     typed.type = "application/json";
     if (s == NULL || dx_server_streams(s, "/live/", kept) != DX_OK ||
-        dx_server_streams(s, "/s/", &by_put) != DX_OK || dx_server_streams(s, "/typed/", &typed) != DX_OK ||
-        dx_server_start(s) != DX_OK)
+        dx_server_streams(s, "/s/", &by_put) != DX_OK ||
+        dx_server_streams(s, "/typed/", &typed) != DX_OK || dx_server_start(s) != DX_OK)
         fail("no server");
     return s;
 }

@@ -4,7 +4,6 @@
 #include "ws/server.h"
 
 #include "base/assert.h"
-#include "codec/url.h"
 #include "codec/ws_handshake.h"
 
 enum { LINES_MAX = 16 };
@@ -60,23 +59,6 @@ static void refuse(dx_exchange *x, dx_ws_refusal refusal)
         dx_exchange_problem(x, status, text);
 }
 
-/* §10.2: a page may open a WebSocket only to the host it came from. Programs send no Origin. In clear either
- * scheme will do: a proxy in front of us may have ended TLS. Through TLS a page that came in clear, which
- * anybody on its way could have written, is another's. */
-static bool origin_is_allowed(const dx_exchange *x)
-{
-    const dx_http_field *field = dx_http_fields_get(&x->head.fields, DX_HTTP_ORIGIN);
-    dx_url_origin origin;
-
-    if (field == NULL)
-        return true;
-    if (dx_http_fields_next(&x->head.fields, field) || !dx_url_origin_read(field->value, &origin))
-        return false;
-    return dx_url_origin_is_host(&origin, x->head.host, true) ||
-           (!dx_conn_is_secure(dx_exchange_conn(x)) &&
-            dx_url_origin_is_host(&origin, x->head.host, false));
-}
-
 static uint8_t subprotocol_index(const dx_ws_endpoint *endpoint, dx_bytes chosen)
 {
     for (size_t i = 0; i < endpoint->subprotocols_count; i++)
@@ -100,7 +82,7 @@ bool dx_ws_handshake_check(dx_exchange *x, const dx_ws_endpoint *endpoint, dx_ws
         refuse(x, refusal);
         return false;
     }
-    if (!origin_is_allowed(x)) {
+    if (!endpoint->is_for_any_origin && !dx_exchange_is_own_origin(x)) { /* §10.2 */
         dx_exchange_problem(x, 403, "This Origin may not open a WebSocket here: only pages of the "
                                     "same host, and programs that send no Origin.");
         return false;

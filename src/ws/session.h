@@ -19,15 +19,15 @@
 #include <duplex/websocket.h>
 
 typedef struct dx_ws_config {
-    uint32_t message_bytes_max; /* on the wire, and once inflated */
-    uint32_t queue_bytes_max;   /* answers of dx_ws_send turn to DX_SEND_BUSY above it */
-    uint32_t ping_ms;           /* silence after which a ping goes out; 0: never */
-    uint32_t pong_ms;           /* silence after that which ends the connection */
-    uint32_t close_ms;          /* wait for the peer's part of the closing handshake */
-    uint32_t control_burst;     /* control frames at once, */
+    uint32_t message_bytes_max;  /* on the wire, and once inflated */
+    uint32_t queue_bytes_max;    /* answers of dx_ws_send turn to DX_SEND_BUSY above it */
+    uint32_t ping_ms;            /* silence after which a ping goes out; 0: never */
+    uint32_t pong_ms;            /* silence after that which ends the connection */
+    uint32_t close_ms;           /* wait for the peer's part of the closing handshake */
+    uint32_t control_burst;      /* control frames at once, */
     uint32_t control_per_second; /* and in the long run */
-    uint32_t deflate_bytes_min; /* shorter messages go uncompressed */
-    bool is_deflate;            /* permessage-deflate is offered and accepted */
+    uint32_t deflate_bytes_min;  /* shorter messages go uncompressed */
+    bool is_deflate;             /* permessage-deflate is offered and accepted */
     dx_ws_deflate_policy deflate;
 } dx_ws_config;
 
@@ -48,6 +48,8 @@ typedef struct dx_ws_endpoint {
     dx_ws_config config;
     const dx_bytes *subprotocols; /* known here, borrowed; at most 32 */
     size_t subprotocols_count;
+    bool
+        is_for_any_origin; /* who owns it has looked at Origin; else pages of the same host only may come */
     /* Frames to be sent from somewhere else than the queue, as in dx_conn_ops; may be NULL. */
     uint32_t (*pull)(dx_ws *ws, struct iovec *iov, uint32_t max);
     bool (*pulled)(dx_ws *ws, size_t bytes);
@@ -138,7 +140,8 @@ static inline bool dx_ws_is_open(const dx_ws *ws)
 /* Compresses `payload` for whoever negotiated a window of `bits`, without context. The result is a view of
  * the worker's scratch, until the next call. False where it does not pay or memory is out: send it
  * as it is. */
-DX_MUST_USE bool dx_ws_deflate(dx_ws_worker *worker, unsigned bits, dx_bytes payload, dx_bytes *ret);
+DX_MUST_USE bool dx_ws_deflate(dx_ws_worker *worker, unsigned bits, dx_bytes payload,
+                               dx_bytes *ret);
 
 /* The session on `conn`, or NULL if it speaks something else. */
 dx_ws *dx_ws_of(const dx_conn *conn);

@@ -149,7 +149,7 @@ test('Chromium goes on when the network was cut, and is told of the gap beyond w
     await writeFile(config, 'namespaces:\n  - {prefix: /live/, creation: use, durability: memory}\n' +
       '  - {prefix: /short/, creation: use, durability: memory, kept: {count: 10}, access: {default: anyone}}\n');
     const server = await Server.start('ip', ['netns', 'exec', network.name, duplex, 'serve', '--config', config,
-      '--listen', `${network.address}:0`, '--listen', '127.0.0.1:9999']);
+      '--access-anonymous-write', '--listen', `${network.address}:0`, '--listen', '127.0.0.1:9999']);
     const publishInside = (stream, first, last, pad = '') => {
       for (let n = first; n <= last; n++) // its address goes down with the link: by loopback
         network.inside('curl', '-sS', '--fail-with-body', '--noproxy', '*', '-H', 'Content-Type: application/json', '-d', JSON.stringify({ n, pad }),
