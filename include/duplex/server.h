@@ -107,6 +107,12 @@ DX_API void dx_server_free(dx_server *server);
 DX_API dx_err dx_server_route(dx_server *server, const char *method, const char *pattern,
                               dx_exchange_handler *handler, void *context);
 
+/* The same for bodies of any size: the handler is called when the request's head has come, and takes the body in
+ * pieces (dx_exchange_receive), or answers without it.
+ * Errors: as above. */
+DX_API dx_err dx_server_route_streamed(dx_server *server, const char *method, const char *pattern,
+                                       dx_exchange_handler *handler, void *context);
+
 /* Serves WebSocket on paths that fit `pattern`, beside other routes for the same pattern. handler: copied.
  * Errors: as above. */
 DX_API dx_err dx_server_websocket_sized(dx_server *server, const char *pattern,

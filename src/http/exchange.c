@@ -237,6 +237,63 @@ void dx_exchange_answer_unfound(dx_exchange *x, dx_exchange_found found)
     dx_unreachable("an answer to what was found");
 }
 
+/* ---- bodies in pieces -------------------------------------------------------------------------- */
+
+uint64_t dx_exchange_body_length(const dx_exchange *x)
+{
+    switch (x->head.framing.body) {
+    case DX_HTTP_BODY_NONE: return 0;
+    case DX_HTTP_BODY_LENGTH: return x->head.framing.content_length;
+    case DX_HTTP_BODY_CHUNKED:
+    case DX_HTTP_BODY_CLOSE: return DX_LENGTH_UNKNOWN;
+    }
+    dx_unreachable("dx_http_body outside its enum");
+}
+
+void dx_exchange_receive(dx_exchange *x, uint64_t bytes_max, dx_exchange_piece *piece, void *context)
+{
+    dx_assert(dx_route_is_streamed(x->match.route) && x->on_piece == NULL);
+    x->on_piece = piece;
+    x->piece_context = context;
+    x->received_max = bytes_max ? bytes_max : UINT64_MAX;
+}
+
+bool dx_exchange_may_receive(dx_exchange *x, size_t size)
+{
+    if (size > x->received_max - x->received)
+        return false;
+    x->received += size;
+    return true;
+}
+
+void dx_exchange_give(dx_exchange *x, dx_bytes piece, bool is_last)
+{
+    x->on_piece(x, piece, is_last, x->piece_context);
+}
+
+bool dx_exchange_lose_body(dx_exchange *x)
+{
+    dx_exchange_handler *gone = x->on_gone;
+
+    x->on_gone = NULL;
+    x->on_piece = NULL;
+    if (gone)
+        gone(x, x->gone_context);
+    return x->state == DX_EXCHANGE_HANDLING;
+}
+
+void dx_exchange_pause(dx_exchange *x)
+{
+    x->is_paused = true;
+    x->ops->hold(x);
+}
+
+void dx_exchange_resume(dx_exchange *x)
+{
+    x->is_paused = false;
+    x->ops->hold(x);
+}
+
 /* ---- answers that go on ------------------------------------------------------------------------ */
 
 dx_exchange_framing dx_exchange_stream(dx_exchange *x, const dx_exchange_source *source,

@@ -61,6 +61,8 @@ typedef struct dx_exchange_ops {
     void (*write_rest)(dx_exchange *x, dx_bytes rest);
     void (*wake)(dx_exchange *x);
     void (*flush)(dx_exchange *x);
+    /* x->is_paused has changed. */
+    void (*hold)(dx_exchange *x);
 } dx_exchange_ops;
 
 struct dx_exchange {
@@ -77,6 +79,10 @@ struct dx_exchange {
     dx_arena arena;
     dx_exchange_handler *on_room, *on_gone, *on_hurry;
     void *room_context, *gone_context, *hurry_context;
+    dx_exchange_piece *on_piece; /* NULL: nobody takes the body in pieces */
+    void *piece_context;
+    uint64_t received, received_max; /* of the body, in pieces */
+    bool is_paused;
     const dx_exchange_source *source; /* NULL: none, or it was freed */
     void *source_context;
     void *
@@ -141,6 +147,20 @@ void dx_exchange_answer_unfound(dx_exchange *x, dx_exchange_found found);
 
 /* Runs the route's handler. */
 void dx_exchange_handle(dx_exchange *x);
+
+/* ---- bodies in pieces, for carriers ---- */
+
+/* Nothing may be given to the handler now: it pauses, or does not take the body. */
+static inline bool dx_exchange_is_held(const dx_exchange *x)
+{
+    return x->is_paused || x->on_piece == NULL;
+}
+/* `size` bytes more are within what the handler takes? Counts them. */
+DX_MUST_USE bool dx_exchange_may_receive(dx_exchange *x, size_t size);
+/* Gives a piece; `x` may be over when it returns. */
+void dx_exchange_give(dx_exchange *x, dx_bytes piece, bool is_last);
+/* The rest will not come: tells the handler. True: nothing was answered yet, and may be now. */
+DX_MUST_USE bool dx_exchange_lose_body(dx_exchange *x);
 
 /* The client is gone: tells the handler and the source. The carrier frees `x` then. */
 void dx_exchange_abandon(dx_exchange *x);

@@ -15,10 +15,13 @@ enum {
     PIPELINED_BYTES_MAX = 65536
 }; /* kept while a request is handled; more waits in the kernel */
 
+#define FROM_HEAD (DX_BIT(H1_BODY) | DX_BIT(H1_RECEIVING) | DX_BIT(H1_HANDLING) | DX_BIT(H1_OVER))
+
 /* Rows: from. Bits: where it may go. */
 static const uint8_t legal_moves[] = {
-    [H1_IDLE] = DX_BIT(H1_HEAD) | DX_BIT(H1_BODY) | DX_BIT(H1_HANDLING) | DX_BIT(H1_OVER),
-    [H1_HEAD] = DX_BIT(H1_BODY) | DX_BIT(H1_HANDLING) | DX_BIT(H1_OVER),
+    [H1_IDLE] = DX_BIT(H1_HEAD) | FROM_HEAD,
+    [H1_HEAD] = FROM_HEAD,
+    [H1_RECEIVING] = DX_BIT(H1_HANDLING) | DX_BIT(H1_OVER),
     [H1_BODY] = DX_BIT(H1_HANDLING) | DX_BIT(H1_OVER),
     [H1_HANDLING] = DX_BIT(H1_IDLE) | DX_BIT(H1_OVER),
     [H1_OVER] = 0,
@@ -55,7 +58,7 @@ static dx_bytes moved(dx_bytes view, dx_bytes from, const uint8_t *to)
 
 /* The request outlives the input it was read from: copies its head into the arena and moves every
  * view. `from` is the head's bytes. */
-static bool exchange_keep_head(dx_exchange *x, dx_bytes from)
+bool dx_http1_keep_head(dx_exchange *x, dx_bytes from)
 {
     dx_http_request_head *head = &x->head;
     dx_bytes copy;
@@ -76,7 +79,7 @@ static bool exchange_keep_head(dx_exchange *x, dx_bytes from)
 }
 
 /* Answers a fault that leaves the framing in doubt: the connection ends (RFC 9112 §2.2, §6.3). */
-static void answer_fault(dx_http1 *h, unsigned status, const char *text, const char *section)
+void dx_http1_answer_fault(dx_http1 *h, unsigned status, const char *text, const char *section)
 {
     char detail[512];
 
@@ -121,7 +124,7 @@ static void answer_too_large(dx_http1 *h, size_t body_bytes_max)
 
     snprintf(detail, sizeof detail, "The body is too large: at most %zu bytes are taken here.",
              body_bytes_max);
-    answer_fault(h, 413, detail, NULL);
+    dx_http1_answer_fault(h, 413, detail, NULL);
 }
 
 static void handle(dx_http1 *h)
@@ -129,6 +132,8 @@ static void handle(dx_http1 *h)
     dx_conn_set_deadline(h->conn, 0);
     dx_http1_enter(h, H1_HANDLING);
     dx_exchange_handle(h->x);
+    if (h->x && h->x->on_piece) /* a streamed route, and no body */
+        dx_exchange_give(h->x, (dx_bytes){0}, true);
 }
 
 /* The request has a body: begins to read it. The caller's input goes on behind the head. */
@@ -140,8 +145,8 @@ static void begin_body(dx_http1 *h, dx_bytes head, bool body_has_begun)
     h->body_left = f->content_length;
     h->window_bytes = 0;
     dx_http_chunks_init(&h->chunks);
-    if (!exchange_keep_head(h->x, head)) {
-        answer_fault(h, 503, "Out of memory, try again later.", NULL);
+    if (!dx_http1_keep_head(h->x, head)) {
+        dx_http1_answer_fault(h, 503, "Out of memory, try again later.", NULL);
         return;
     }
     /* §10.1.1 of RFC 9110: not to 1.0, and not when the body is on its way anyway. */
@@ -168,6 +173,10 @@ static size_t on_head(dx_http1 *h, dx_bytes head, dx_bytes rest)
             dx_exchange_problem(h->x, 503, "The server is going away: no new WebSocket here.");
         else
             handle(h);
+        return 0;
+    }
+    if (dx_route_is_streamed(h->x->match.route) && has_body(f)) {
+        dx_http1_begin_receiving(h, head);
         return 0;
     }
     size_t max = h->x->match.route->body_bytes_max;
@@ -197,7 +206,7 @@ static void keep_exchange(dx_http1 *h, dx_bytes head)
 
     if (h->state != H1_HANDLING || x == NULL || x->head.fields.at != h->http->fields)
         return;
-    if (exchange_keep_head(x, head) &&
+    if (dx_http1_keep_head(x, head) &&
         (x->body.size == 0 || dx_arena_copy(&x->arena, x->body, &x->body)))
         return;
     x->head = (dx_http_request_head){0}; /* for on_gone: nothing that is not there any more */
@@ -265,7 +274,7 @@ static size_t read_head(dx_http1 *h, dx_bytes in)
         return 0;
     }
     const dx_http_fault *fault = dx_http_fault_of(status);
-    answer_fault(h, fault->code, fault->text, fault->section);
+    dx_http1_answer_fault(h, fault->code, fault->text, fault->section);
     return in.size;
 }
 
@@ -286,7 +295,7 @@ static void take_body(dx_http1 *h, dx_bytes piece, uint64_t announced)
     if (piece.size > room || announced > room - piece.size)
         answer_too_large(h, max);
     else if (!dx_buffer_append(&h->body, piece))
-        answer_fault(h, 503, "Out of memory, try again later.", NULL);
+        dx_http1_answer_fault(h, 503, "Out of memory, try again later.", NULL);
 }
 
 static size_t read_body_length(dx_http1 *h, dx_bytes in)
@@ -316,7 +325,7 @@ static size_t read_body_chunked(dx_http1 *h, dx_bytes in)
             break;
         } else {
             const dx_http_fault *fault = dx_http_fault_of(status);
-            answer_fault(h, fault->code, fault->text, fault->section);
+            dx_http1_answer_fault(h, fault->code, fault->text, fault->section);
             return in.size;
         }
     }
@@ -349,9 +358,9 @@ void dx_http1_detach(dx_http1 *h)
 /* Whether the next request has to wait: for the answer to the one before, or for answers to leave. */
 static bool must_wait(dx_http1 *h)
 {
-    if (h->state == H1_HANDLING)
+    if (h->state == H1_HANDLING || dx_http1_is_held(h))
         return true;
-    if (dx_conn_queued(h->conn) <= h->http->config.queued_bytes_high)
+    if (h->state == H1_RECEIVING || dx_conn_queued(h->conn) <= h->http->config.queued_bytes_high)
         return false;
     h->is_room_awaited = true;
     dx_conn_want_room(h->conn);
@@ -361,7 +370,7 @@ static bool must_wait(dx_http1 *h)
 /* All that came was looked at, and no more will come: a part of a request is not a request. */
 static void finish_after_fin(dx_http1 *h)
 {
-    if (h->is_fin_seen && h->state != H1_HANDLING && !h->is_room_awaited)
+    if (h->is_fin_seen && h->state != H1_HANDLING && !dx_http1_is_held(h) && !h->is_room_awaited)
         dx_conn_finish(h->conn);
 }
 
@@ -379,7 +388,9 @@ static size_t on_bytes(dx_conn *conn, uint8_t *at, size_t size)
                 dx_conn_pause(conn);
             break;
         }
-        size_t part = h->state == H1_BODY ? read_body(h, in) : read_head(h, in);
+        size_t part = h->state == H1_BODY        ? read_body(h, in)
+                      : h->state == H1_RECEIVING ? dx_http1_receive(h, in)
+                                                 : read_head(h, in);
         used += part;
         if (part == 0 && h->state == H1_HEAD)
             break;
@@ -431,15 +442,16 @@ static void on_deadline(dx_conn *conn)
 
     switch (h->state) {
     case H1_IDLE: dx_conn_finish(conn); return;
-    case H1_HEAD: answer_fault(h, 408, "The request head took too long.", NULL); return;
+    case H1_HEAD: dx_http1_answer_fault(h, 408, "The request head took too long.", NULL); return;
     case H1_BODY:
         if (h->window_bytes < config->body_window_bytes) {
-            answer_fault(h, 408, "The request body came too slowly.", NULL);
+            dx_http1_answer_fault(h, 408, "The request body came too slowly.", NULL);
         } else {
             h->window_bytes = 0;
             dx_conn_set_deadline(conn, config->body_window_ms);
         }
         return;
+    case H1_RECEIVING: dx_http1_receive_slowly(h); return;
     case H1_HANDLING:
     case H1_OVER: return;
     }
@@ -480,18 +492,17 @@ bool dx_http1_is(const dx_conn *conn)
     return conn->ops == &conn_ops;
 }
 
-#define NOT_TLS_BODY                                                                               \
-    "{\"title\":\"Bad Request\",\"status\":400,\"detail\":\"This port speaks HTTPS: use https:// or "   \
+#define NOT_TLS_BODY                                                                                  \
+    "{\"title\":\"Bad Request\",\"status\":400,\"detail\":\"This port speaks HTTPS: use https:// or " \
     "wss:// in the URL.\"}"
 
-const dx_bytes dx_http1_not_tls = {
-    (const uint8_t *)"HTTP/1.1 400 Bad Request\r\n"
-                     "Content-Type: application/problem+json\r\n"
-                     "Connection: close\r\n\r\n" NOT_TLS_BODY "\n",
-    sizeof "HTTP/1.1 400 Bad Request\r\n"
-           "Content-Type: application/problem+json\r\n"
-           "Connection: close\r\n\r\n" NOT_TLS_BODY "\n" -
-        1};
+const dx_bytes dx_http1_not_tls = {(const uint8_t *)"HTTP/1.1 400 Bad Request\r\n"
+                                                    "Content-Type: application/problem+json\r\n"
+                                                    "Connection: close\r\n\r\n" NOT_TLS_BODY "\n",
+                                   sizeof "HTTP/1.1 400 Bad Request\r\n"
+                                          "Content-Type: application/problem+json\r\n"
+                                          "Connection: close\r\n\r\n" NOT_TLS_BODY "\n" -
+                                       1};
 
 void dx_http1_accept(dx_http *http, int fd, dx_tls *tls)
 {

@@ -8,11 +8,12 @@
 #include "http/http1.h"
 
 typedef enum dx_http1_state {
-    H1_IDLE,     /* no byte of a request has come */
-    H1_HEAD,     /* a part of a head is kept by the connection */
-    H1_BODY,     /* the head is read, the body is being gathered */
-    H1_HANDLING, /* the handler has it; further requests wait */
-    H1_OVER,     /* the last response was written, or the connection was given up */
+    H1_IDLE,      /* no byte of a request has come */
+    H1_HEAD,      /* a part of a head is kept by the connection */
+    H1_BODY,      /* the head is read, the body is being gathered */
+    H1_RECEIVING, /* the handler has it, and takes the body in pieces */
+    H1_HANDLING,  /* the handler has it; further requests wait */
+    H1_OVER,      /* the last response was written, or the connection was given up */
 } dx_http1_state;
 
 typedef struct dx_http1 {
@@ -42,6 +43,20 @@ void dx_http1_enter(dx_http1 *h, dx_http1_state to);
 void dx_http1_exchange_free(dx_http1 *h, dx_exchange *x);
 /* The connection is somebody else's now. */
 void dx_http1_detach(dx_http1 *h);
+
+/* http1.c: answers a fault that leaves the framing in doubt: the connection ends. section: may be NULL. */
+void dx_http1_answer_fault(dx_http1 *h, unsigned status, const char *text, const char *section);
+/* The request outlives the input that `head` is of. False: memory is out. */
+DX_MUST_USE bool dx_http1_keep_head(dx_exchange *x, dx_bytes head);
+
+/* http1_receive.c: bodies in pieces. A whole head of a streamed route was read; */
+void dx_http1_begin_receiving(dx_http1 *h, dx_bytes head);
+/* more of the body has come: how much of it was taken; */
+size_t dx_http1_receive(dx_http1 *h, dx_bytes in);
+/* nothing of it may be taken now; the deadline has passed. */
+bool dx_http1_is_held(const dx_http1 *h);
+void dx_http1_receive_slowly(dx_http1 *h);
+void dx_http1_hold(dx_exchange *x);
 
 /* http1_response.c: dx_conn_ops.pull and pulled */
 uint32_t dx_http1_pull(dx_conn *conn, struct iovec *iov, uint32_t max);

@@ -70,7 +70,7 @@ static void start(dx_exchange *x, const dx_response *response, uint64_t length)
     uint8_t memory[HEAD_BYTES_MAX];
     dx_http_writer w;
 
-    if (h->state != H1_HANDLING) /* answered before the body was read */
+    if (h->state != H1_HANDLING && h->state != H1_RECEIVING) /* answered before the body was read */
         dx_http1_enter(h, H1_HANDLING);
     dx_http_writer_init(&w, memory, sizeof memory);
     dx_bytes head = write_head(h, &w, response, length);
@@ -288,4 +288,5 @@ const dx_exchange_ops dx_http1_exchange_ops = {
     .write_rest = write_rest,
     .wake = wake,
     .flush = flush,
+    .hold = dx_http1_hold,
 };

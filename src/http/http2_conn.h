@@ -72,9 +72,10 @@ typedef struct dx_http2 {
 } dx_http2;
 
 typedef enum dx_http2_stream_state {
-    S2_HEAD,     /* the head is not whole, or not judged */
-    S2_BODY,     /* the body is being gathered */
-    S2_READY,    /* whole: the handler is called when all that came was looked at */
+    S2_HEAD,      /* the head is not whole, or not judged */
+    S2_BODY,      /* the body is being gathered */
+    S2_RECEIVING, /* the handler has it, or will at the end of the turn, and takes the body in pieces */
+    S2_READY,     /* whole: the handler is called when all that came was looked at */
     S2_HANDLING, /* the handler has it, or it was answered */
     S2_TUNNEL,   /* its bytes are another protocol's */
 } dx_http2_stream_state;
@@ -177,6 +178,22 @@ static inline dx_conn *dx_http2_stream_conn(dx_http2_stream *s)
 void dx_http2_stream_enter(dx_http2_stream *s, dx_http2_stream_state to);
 void dx_http2_stream_forget_request(dx_http2_stream *s);
 void dx_http2_stream_forget_exchange(dx_http2_stream *s);
+
+/* Answers a request whose body was not read. */
+void dx_http2_stream_answer(dx_http2_stream *s, unsigned status, const char *text);
+/* The time for a part of the body, from now. */
+void dx_http2_stream_set_body_deadline(dx_http2_stream *s);
+/* Gives the window of `size` bytes that came back. */
+void dx_http2_stream_give_window(dx_http2_stream *s, uint32_t size);
+
+/* ---- http2_receive.c: bodies in pieces ---- */
+
+/* A streamed route's head is whole; a piece has come; the turn: to the handler, and what is kept for it. */
+void dx_http2_stream_begin_receiving(dx_http2_stream *s);
+void dx_http2_stream_receive(dx_http2_stream *s, dx_bytes piece);
+void dx_http2_stream_give_body(dx_http2_stream *s);
+void dx_http2_stream_receive_slowly(dx_http2_stream *s);
+void dx_http2_stream_hold(dx_exchange *x);
 
 /* ---- http2_response.c ---- */
 

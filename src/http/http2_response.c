@@ -92,7 +92,7 @@ static void start(dx_exchange *x, const dx_response *response, uint64_t length)
     unsigned status = response->status ? response->status : 200;
     head h;
 
-    if (s->state != S2_HANDLING) /* answered before the body was read */
+    if (s->state != S2_HANDLING && s->state != S2_RECEIVING) /* answered before the body was read */
         dx_http2_stream_enter(s, S2_HANDLING);
     s->is_bodyless = x->head.method == DX_HTTP_HEAD || status_has_no_body(status) || length == 0;
     s->response_left = length;
@@ -274,6 +274,7 @@ const dx_exchange_ops dx_http2_exchange_ops = {
     .write_rest = write_rest,
     .wake = wake,
     .flush = wake, /* many leave together */
+    .hold = dx_http2_stream_hold,
 };
 
 /* ---- what leaves ---------------------------------------------------------------------------------- */

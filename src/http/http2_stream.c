@@ -12,7 +12,8 @@
 
 /* Rows: from. Bits: where it may go. */
 static const uint8_t legal_moves[] = {
-    [S2_HEAD] = DX_BIT(S2_BODY) | DX_BIT(S2_READY) | DX_BIT(S2_HANDLING),
+    [S2_HEAD] = DX_BIT(S2_BODY) | DX_BIT(S2_RECEIVING) | DX_BIT(S2_READY) | DX_BIT(S2_HANDLING),
+    [S2_RECEIVING] = DX_BIT(S2_HANDLING),
     [S2_BODY] = DX_BIT(S2_READY) | DX_BIT(S2_HANDLING),
     [S2_READY] = DX_BIT(S2_HANDLING),
     [S2_HANDLING] = DX_BIT(S2_TUNNEL),
@@ -93,7 +94,7 @@ void dx_http2_stream_reset(dx_http2_stream *s, uint32_t code)
 
 /* Gives the window of `size` bytes back, so that more may come. The connection's always: one stream must
  * not hold up the others. */
-static void give_window(dx_http2_stream *s, uint32_t size)
+void dx_http2_stream_give_window(dx_http2_stream *s, uint32_t size)
 {
     s->unread -= size;
     if (s->is_gone || size == 0)
@@ -113,7 +114,7 @@ static dx_http2_stream *oldest_body(dx_http2 *h)
     return NULL;
 }
 
-static void set_body_deadline(dx_http2_stream *s)
+void dx_http2_stream_set_body_deadline(dx_http2_stream *s)
 {
     s->window_bytes = 0;
     dx_conn_set_deadline(dx_http2_stream_conn(s), s->h->http->config.body_window_ms);
@@ -128,8 +129,8 @@ static void feed_starved(dx_http2 *h)
         if (h->bodies_bytes > config_of(s)->bodies_bytes_max && s != oldest_body(h))
             return;
         set_starved(s, false);
-        set_body_deadline(s);
-        give_window(s, s->unread);
+        dx_http2_stream_set_body_deadline(s);
+        dx_http2_stream_give_window(s, s->unread);
     }
 }
 
@@ -160,7 +161,7 @@ void dx_http2_stream_forget_exchange(dx_http2_stream *s)
 
 /* ---- from the head to the handler --------------------------------------------------------------- */
 
-static void answer(dx_http2_stream *s, unsigned status, const char *text)
+void dx_http2_stream_answer(dx_http2_stream *s, unsigned status, const char *text)
 {
     dx_http2_stream_enter(s, S2_HANDLING);
     s->x->match.route = NULL;
@@ -224,7 +225,7 @@ static void begin_body(dx_http2_stream *s)
     dx_http2_stream_enter(s, S2_BODY);
     if (f->expect_continue)
         nghttp2_submit_headers(s->h->session, NGHTTP2_FLAG_NONE, s->id, NULL, &status, 1, NULL);
-    set_body_deadline(s);
+    dx_http2_stream_set_body_deadline(s);
 }
 
 static bool make_exchange(dx_http2_stream *s)
@@ -257,7 +258,7 @@ void dx_http2_stream_on_head(dx_http2_stream *s, const dx_http2_block *block, bo
     switch (dx_http2_head_make(block, is_whole, s->x, &fault)) {
     case H2_HEAD_MALFORMED: dx_http2_stream_reset(s, NGHTTP2_PROTOCOL_ERROR); return;
     case H2_HEAD_MEMORY: dx_http2_stream_reset(s, NGHTTP2_REFUSED_STREAM); return;
-    case H2_HEAD_ANSWER: answer(s, fault.status, fault.text); return;
+    case H2_HEAD_ANSWER: dx_http2_stream_answer(s, fault.status, fault.text); return;
     case H2_HEAD_OK: break;
     }
     s->x->is_hurried = s->h->state != H2_OPEN;
@@ -265,6 +266,8 @@ void dx_http2_stream_on_head(dx_http2_stream *s, const dx_http2_block *block, bo
         return;
     if (is_whole || s->x->is_tunnel)
         be_ready(s);
+    else if (dx_route_is_streamed(s->x->match.route))
+        dx_http2_stream_begin_receiving(s);
     else
         begin_body(s);
 }
@@ -274,6 +277,8 @@ static void handle(dx_http2_stream *s)
     dx_http2_stream_enter(s, S2_HANDLING);
     s->x->body = dx_buffer_view(&s->body);
     dx_exchange_handle(s->x);
+    if (s->x && s->x->on_piece) /* a streamed route, and no body */
+        dx_exchange_give(s->x, (dx_bytes){0}, true);
 }
 
 /* ---- content that comes ------------------------------------------------------------------------- */
@@ -288,7 +293,7 @@ static void take_body(dx_http2_stream *s, dx_bytes piece)
         return;
     }
     if (!dx_buffer_append(&s->body, piece)) {
-        answer(s, 503, "Out of memory, try again later.");
+        dx_http2_stream_answer(s, 503, "Out of memory, try again later.");
         return;
     }
     s->h->bodies_bytes += (uint32_t)piece.size;
@@ -302,13 +307,17 @@ static void give_read_window(dx_http2_stream *s)
     size_t kept = s->carried.conn.state == DX_CONN_CLOSED ? 0 : dx_conn_kept(&s->carried.conn);
 
     if (s->unread > kept)
-        give_window(s, s->unread - (uint32_t)kept);
+        dx_http2_stream_give_window(s, s->unread - (uint32_t)kept);
 }
 
 void dx_http2_stream_on_data(dx_http2_stream *s, uint8_t *at, size_t size)
 {
     s->unread += (uint32_t)size;
     nghttp2_session_consume_connection(s->h->session, size);
+    if (s->state == S2_RECEIVING) {
+        dx_http2_stream_receive(s, dx_bytes_at(at, size));
+        return;
+    }
     if (s->state == S2_BODY)
         take_body(s, dx_bytes_at(at, size));
     else if (s->state == S2_TUNNEL || (s->x && s->x->is_tunnel))
@@ -324,6 +333,8 @@ void dx_http2_stream_on_whole(dx_http2_stream *s)
     s->is_whole = true;
     if (s->state == S2_BODY)
         be_ready(s);
+    else if (s->state == S2_RECEIVING)
+        dx_conn_wake(dx_http2_stream_conn(s));
     else
         dx_conn_carried_input_end(&s->carried);
 }
@@ -358,12 +369,14 @@ static void on_deadline(dx_conn *conn)
 {
     dx_http2_stream *s = conn->protocol;
 
+    if (s->state == S2_RECEIVING)
+        dx_http2_stream_receive_slowly(s);
     if (s->state != S2_BODY)
         return;
     if (s->window_bytes < s->h->http->config.body_window_bytes)
-        answer(s, 408, "The request body came too slowly.");
+        dx_http2_stream_answer(s, 408, "The request body came too slowly.");
     else
-        set_body_deadline(s);
+        dx_http2_stream_set_body_deadline(s);
 }
 
 static void on_closed(dx_conn *conn, dx_err why)
@@ -465,9 +478,11 @@ void dx_http2_stream_turn(dx_http2_stream *s)
 
     if (s->state == S2_READY)
         handle(s);
+    else if (s->state == S2_RECEIVING && conn->state != DX_CONN_CLOSED)
+        dx_http2_stream_give_body(s);
     if (conn->state != DX_CONN_CLOSED) {
         dx_conn_carried_turn(&s->carried);
-        if (!s->is_starved)
+        if (!s->is_starved && s->state != S2_RECEIVING)
             give_read_window(s);
     }
     if (conn->state == DX_CONN_CLOSED)

@@ -25,6 +25,14 @@ typedef struct dx_route {
     void *context;
 } dx_route;
 
+/* As body_bytes_max: the handler is called before the body, and takes it in pieces (dx_exchange_receive). */
+#define DX_ROUTE_STREAMED SIZE_MAX
+
+static inline bool dx_route_is_streamed(const dx_route *route)
+{
+    return route->body_bytes_max == DX_ROUTE_STREAMED;
+}
+
 /* A route, its pattern cut where its first segment is that is not literal. Most paths that do not begin with
  * `literal` are told apart by its first eight bytes. */
 typedef struct dx_router_entry {

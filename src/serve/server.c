@@ -206,6 +206,16 @@ dx_err dx_server_route(dx_server *s, const char *method, const char *pattern,
     return dx_server_add_route(s, &(dx_route){pattern, methods, BODY_BYTES_MAX, handler, context});
 }
 
+dx_err dx_server_route_streamed(dx_server *s, const char *method, const char *pattern,
+                                dx_exchange_handler *handler, void *context)
+{
+    uint32_t methods = methods_named(method);
+
+    if (methods == 0)
+        return DX_ERR_NAME;
+    return dx_server_add_route(s, &(dx_route){pattern, methods, DX_ROUTE_STREAMED, handler, context});
+}
+
 typedef struct websocket_route {
     dx_server_owned owned;
     dx_ws_endpoint endpoint;
