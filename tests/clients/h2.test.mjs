@@ -1,5 +1,6 @@
-// HTTP/2: the doors and the scenes over it, by curl, nghttp, h2load, Node's http2 and Chromium; WebSockets as
-// streams of one connection.
+// HTTP/2: the doors and the scenes over it, by curl, nghttp, h2load and Node's http2; WebSockets as streams of
+// one connection.
+// Is not: browsers (h2_browsers.test.mjs).
 // SPDX-License-Identifier: MIT
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
@@ -8,7 +9,6 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import zlib from 'node:zlib';
-import { chromium } from 'playwright-core';
 import { believe, freshPath, patience_ms, post, run, serve, serveEcho, within } from './helper.mjs';
 import { ask, h2Client, openSession, tunnel, webSocket } from './h2_websocket.mjs';
 import { limit, playHttp, playWebSocket, sharedServer } from './scenes.mjs';
@@ -208,33 +208,4 @@ test('--http2-streams 0: HTTP/1.1 only', limit, async () => {
   assert.match(out, /^HTTP\/1.1 200/);
   assert.notEqual((await run('curl', ['-sS', '--noproxy', '*', '--http2-prior-knowledge', `${server.url}/healthz`])).code, 0);
   await server.stop();
-});
-
-test('Chromium: the WebSockets of a page are streams of its one connection, by the log of the server', limit, async () => {
-  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', headless: true,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking'] });
-  const name = freshPath('chromium');
-  try {
-    const page = await (await browser.newContext({ ignoreHTTPSErrors: true })).newPage();
-    await page.goto(`${secure.url}/healthz`);
-    const got = await within(page.evaluate(async (address) => {
-      const sockets = Array.from({ length: 5 }, () => new WebSocket(`${address.replace('https', 'wss')}?echo=0`));
-      await Promise.all(sockets.map((socket) => new Promise((resolve, reject) =>
-        ((socket.onopen = resolve), (socket.onerror = reject)))));
-      const heard = sockets.slice(1).map((socket) => new Promise((resolve) => (socket.onmessage = (e) => resolve(e.data))));
-      sockets[0].send('to all the others');
-      const answers = await Promise.all(heard);
-      const closed = sockets.map((socket) => new Promise((resolve) => (socket.onclose = (e) => resolve(e.code))));
-      sockets.forEach((socket) => socket.close(1000));
-      return { answers, codes: await Promise.all(closed), protocol: performance.getEntriesByType('navigation')[0].nextHopProtocol };
-    }, secure.url + name), 'the page', patience_ms * 2);
-    assert.deepEqual(got, { answers: Array(4).fill('to all the others'), codes: Array(5).fill(1000), protocol: 'h2' });
-  } finally {
-    await browser.close();
-  }
-  const lines = [...secure.server.err.matchAll(/HTTP\/2 connection (\S+), stream (\d+): CONNECT websocket (\S+)/g)]
-    .filter((line) => line[3].startsWith(name));
-  assert.equal(lines.length, 5);
-  assert.equal(new Set(lines.map((line) => line[1])).size, 1, 'one connection');
-  assert.equal(new Set(lines.map((line) => line[2])).size, 5, 'five streams');
 });

@@ -199,7 +199,7 @@ static const char *complaint(attack_world *w, const attack_case *c, const figure
         return "nobody got the answer";
     if (n->wrong > 0)
         return "somebody got another answer";
-    if (!w->is_sanitized && mib(f->peak_kib, f->before_kib) > c->memory_mib)
+    if (!w->is_sanitized && mib(f->peak_kib, f->before_kib) > c->memory_mib + w->options->slack_mib)
         return "too much memory";
     if (atomic_load(&w->good_errors) > 0)
         return "the good client was not served";
@@ -256,7 +256,7 @@ void attack_play(attack_world *w, const attack_case *c)
 
 bool attack_options_read(int argc, char **argv, attack_options *ret)
 {
-    attack_options o = {.warm_ms = 300, .attack_ms = 300, .rest_ms = 100};
+    attack_options o = {.warm_ms = 300, .attack_ms = 300, .rest_ms = 100, .slack_mib = 1};
     int at = 4;
 
     if (argc < 4 || (o.pid = atoi(argv[3])) <= 0) {
@@ -266,7 +266,7 @@ bool attack_options_read(int argc, char **argv, attack_options *ret)
     o.host = argv[1];
     o.port = argv[2];
     if (at < argc && strcmp(argv[at], "--full") == 0) {
-        o.warm_ms = 10000, o.attack_ms = 60000, o.rest_ms = 20000;
+        o.warm_ms = 10000, o.attack_ms = 60000, o.rest_ms = 20000, o.slack_mib = 0;
         at++;
     }
     o.only = at < argc ? argv[at] : NULL;

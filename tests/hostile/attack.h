@@ -20,7 +20,8 @@ typedef struct attack_options {
     const char *host, *port;
     int pid;
     int warm_ms, attack_ms, rest_ms; /* rest_ms: until its memory is looked at again */
-    const char *only;                /* of the names, a part; NULL: all */
+    double slack_mib; /* for what is used for the first time, when there is little time */
+    const char *only; /* of the names, a part; NULL: all */
 } attack_options;
 
 /* What happened so far in the attack under way. */
