@@ -392,8 +392,8 @@ bool dx_http2_is(const dx_conn *conn)
 static bool open_session(dx_http2 *h)
 {
     const dx_http_config *config = &h->http->config;
-    const dx_http2_shared *shared = h->http->http2;
-    nghttp2_mem memory = dx_http2_memory_init(&h->memory);
+    dx_http2_shared *shared = h->http->http2;
+    nghttp2_mem memory = dx_http2_memory_init(&h->memory, &shared->spares);
     const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, config->http2.streams_max},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, config->http2.stream_window_bytes},

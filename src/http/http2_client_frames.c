@@ -269,7 +269,7 @@ static bool submit_settings(dx_http2_client *h)
 
 bool dx_http2_client_session_open(dx_http2_client *h)
 {
-    nghttp2_mem memory = dx_http2_memory_init(&h->memory);
+    nghttp2_mem memory = dx_http2_memory_init(&h->memory, NULL);
     nghttp2_session_callbacks *callbacks = callbacks_new(); /* the session has copies of both */
     nghttp2_option *option = option_new(&h->config);
 

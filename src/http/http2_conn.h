@@ -16,6 +16,7 @@ typedef struct dx_http2_shared {
     nghttp2_session_callbacks *callbacks;
     nghttp2_option *option;
     dx_pool conns, streams;
+    dx_http2_spares spares;
     dx_http2_block *spare; /* NULL: none, or in use */
     uint32_t conns_begun;  /* numbers them, for the log */
 } dx_http2_shared;

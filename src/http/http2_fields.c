@@ -24,6 +24,11 @@ void dx_http2_fields_add_pseudo(dx_http2_fields *f, const char *name, dx_bytes v
     append(f, dx_bytes_of(name), value);
 }
 
+void dx_http2_fields_put(dx_http2_fields *f, dx_bytes name, dx_bytes value)
+{
+    append(f, name, value);
+}
+
 /* RFC 9113 §8.2.2, and what only a handshake by Upgrade has. */
 static bool is_of_connection(dx_http_name id)
 {

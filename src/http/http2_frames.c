@@ -341,6 +341,7 @@ dx_http2_shared *dx_http2_shared_new(const dx_http2_config *config)
         return NULL;
     dx_pool_init(&shared->conns, sizeof(dx_http2));
     dx_pool_init(&shared->streams, sizeof(dx_http2_stream));
+    dx_http2_spares_init(&shared->spares);
     shared->callbacks = callbacks_new();
     shared->option = option_new(config);
     if (shared->callbacks && shared->option)
@@ -359,6 +360,7 @@ void dx_http2_shared_free(dx_http *http)
         return;
     dx_pool_deinit(&shared->conns);
     dx_pool_deinit(&shared->streams);
+    dx_http2_spares_deinit(&shared->spares);
     nghttp2_session_callbacks_del(shared->callbacks);
     nghttp2_option_del(shared->option);
     free(shared->spare);

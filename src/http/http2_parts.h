@@ -13,14 +13,28 @@
 
 /* ---- memory (http2_memory.c) ---- */
 
+enum { DX_HTTP2_SPARE_SIZES = 24, DX_HTTP2_SPARES_MAX = 64 };
+
+/* Small blocks that nghttp2 gave back, by size: at most DX_HTTP2_SPARES_MAX of each. */
+typedef struct dx_http2_spares {
+    dx_list blocks[DX_HTTP2_SPARE_SIZES];
+    uint32_t counts[DX_HTTP2_SPARE_SIZES];
+} dx_http2_spares;
+
+void dx_http2_spares_init(dx_http2_spares *spares);
+/* No connection may be left. */
+void dx_http2_spares_deinit(dx_http2_spares *spares);
+
 /* What nghttp2 has allocated for a connection. */
 typedef struct dx_http2_memory {
     dx_list blocks;
+    dx_http2_spares *spares;
     bool is_broken; /* an allocation has failed: the session must not be used any more */
 } dx_http2_memory;
 
-/* Gives what nghttp2 is to be told; `memory` stays where it is. */
-nghttp2_mem dx_http2_memory_init(dx_http2_memory *memory);
+/* Gives what nghttp2 is to be told; `memory` stays where it is.
+ * spares: of the same loop; NULL: none wait. Borrowed until dx_http2_memory_free. */
+nghttp2_mem dx_http2_memory_init(dx_http2_memory *memory, dx_http2_spares *spares);
 /* Frees all that is left. */
 void dx_http2_memory_free(dx_http2_memory *memory);
 
@@ -66,6 +80,8 @@ typedef struct dx_http2_fields {
 void dx_http2_fields_init(dx_http2_fields *fields, void *check_memory, size_t size);
 /* A pseudo-header field, before all others. */
 void dx_http2_fields_add_pseudo(dx_http2_fields *fields, const char *name, dx_bytes value);
+/* One that is known to be good: it is not checked. */
+void dx_http2_fields_put(dx_http2_fields *fields, dx_bytes name, dx_bytes value);
 /* What is of a connection of HTTP/1.1 alone is left out (RFC 9113 §8.2.2). */
 void dx_http2_fields_add(dx_http2_fields *fields, dx_bytes name, dx_bytes value);
 static inline void dx_http2_fields_add_known(dx_http2_fields *fields, dx_http_name name,

@@ -8,8 +8,6 @@
 #include "base/assert.h"
 #include "codec/http_writer.h"
 
-#include <stdio.h>
-
 enum {
     HEAD_BYTES_MAX = 8192, /* as HTTP/1.1 takes */
     USEFUL_BYTES = 1024,
@@ -26,14 +24,16 @@ static bool status_has_no_body(unsigned status)
 /* A head under way. */
 typedef struct head {
     dx_http2_fields fields;
-    char status[4], length[24];
+    char status[3], length[20];
     uint8_t memory[HEAD_BYTES_MAX];
 } head;
 
 static void head_init(head *h, unsigned status)
 {
     dx_http2_fields_init(&h->fields, h->memory, sizeof h->memory);
-    snprintf(h->status, sizeof h->status, "%u", status % 1000);
+    h->status[0] = (char)('0' + status / 100 % 10);
+    h->status[1] = (char)('0' + status / 10 % 10);
+    h->status[2] = (char)('0' + status % 10);
     dx_http2_fields_add_pseudo(&h->fields, ":status", dx_bytes_at(h->status, 3));
 }
 
@@ -49,8 +49,13 @@ static void head_add_known(head *h, dx_http_name name, dx_bytes value)
 
 static void add_length(head *h, uint64_t length)
 {
-    int size = snprintf(h->length, sizeof h->length, "%llu", (unsigned long long)length);
-    head_add_known(h, DX_HTTP_CONTENT_LENGTH, dx_bytes_at(h->length, (size_t)size));
+    size_t at = sizeof h->length;
+
+    do
+        h->length[--at] = (char)('0' + length % 10);
+    while ((length /= 10) > 0);
+    dx_http2_fields_put(&h->fields, DX_BYTES("content-length"),
+                        dx_bytes_at(h->length + at, sizeof h->length - at));
 }
 
 static bool make_head(const dx_http2_stream *s, head *h, const dx_response *r, uint64_t length)
@@ -61,7 +66,7 @@ static bool make_head(const dx_http2_stream *s, head *h, const dx_response *r, u
 
     dx_assert(status >= 200 && status <= 599);
     head_init(h, status);
-    head_add_known(h, DX_HTTP_DATE, dx_http_now(http));
+    dx_http2_fields_put(&h->fields, DX_BYTES("date"), dx_http_now(http));
     if (r->type.size > 0)
         head_add_known(h, DX_HTTP_CONTENT_TYPE, r->type);
     for (size_t i = 0; i < r->headers_count; i++)
