@@ -4,6 +4,8 @@
  * Memory: one struct per connection; payloads are counted, never kept.
  * SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
+#include "load_tls.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
@@ -30,6 +32,7 @@ typedef enum phase { CONNECTING, HANDSHAKE, OPEN } phase;
 
 typedef struct conn {
     int fd;
+    void *tls; /* NULL: in clear */
     phase phase;
     bool publishes;    /* fan-out: the one that sends */
     bool wants_write;  /* EPOLLOUT is armed */
@@ -47,7 +50,7 @@ static struct {
     mode mode;
     struct sockaddr_in to;
     const char *host_text, *path, *publish_path;
-    long connections_count, in_flight_count, size, warmup_ms, measure_ms, server_pid;
+    long connections_count, in_flight_count, size, warmup_ms, measure_ms, server_pid, tls;
 } want = {.mode = MODE_ECHO,
           .host_text = "127.0.0.1",
           .path = "/echo",
@@ -161,13 +164,23 @@ static void conn_watch(conn *c, bool write)
     epoll_ctl(epoll_fd, EPOLL_CTL_MOD, c->fd, &event);
 }
 
+static ssize_t conn_put(conn *c, const void *at, size_t size)
+{
+    return c->tls ? load_tls_send(c->tls, at, size) : send(c->fd, at, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static ssize_t conn_get(conn *c, void *to, size_t size)
+{
+    return c->tls ? load_tls_recv(c->tls, to, size) : recv(c->fd, to, size, MSG_DONTWAIT);
+}
+
 static void conn_flush(conn *c)
 {
     while (c->send_left > 0) {
         size_t size = burst_size - c->send_at;
         if (size > c->send_left)
             size = (size_t)c->send_left;
-        ssize_t sent = send(c->fd, burst + c->send_at, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t sent = conn_put(c, burst + c->send_at, size);
         if (sent < 0 && errno == EAGAIN)
             break;
         if (sent < 0)
@@ -214,7 +227,7 @@ static void on_control(conn *c, uint8_t opcode)
     if (opcode != OP_PING)
         return;
     memcpy(pong + 6, c->control, c->payload_size);
-    if (send(c->fd, pong, 6 + (size_t)c->payload_size, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+    if (conn_put(c, pong, 6 + (size_t)c->payload_size) < 0)
         fail("send of a pong: %s", strerror(errno));
 }
 
@@ -318,7 +331,7 @@ static void on_arrived(conn *c, uint64_t arrived)
 static void conn_readable(conn *c)
 {
     static uint8_t bytes[READ_BYTES];
-    ssize_t size = recv(c->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+    ssize_t size = conn_get(c, bytes, sizeof(bytes));
 
     if (size < 0 && (errno == EAGAIN || errno == EINTR))
         return;
@@ -374,10 +387,24 @@ static void handshake_send(conn *c)
     if (error)
         fail("connect: %s", strerror(error));
     if (size < 0 || (size_t)size >= sizeof(text) ||
-        send(c->fd, text, (size_t)size, MSG_NOSIGNAL) != size)
+        conn_put(c, text, (size_t)size) != size)
         fail("the handshake could not be sent");
     c->phase = HANDSHAKE;
     conn_watch(c, false);
+}
+
+/* True when the way is open, in clear or through TLS. */
+static bool conn_is_open(conn *c)
+{
+    if (!want.tls)
+        return true;
+    if (c->tls == NULL && (c->tls = load_tls_new(c->fd)) == NULL)
+        fail("out of memory");
+    int shaken = load_tls_shake(c->tls);
+    if (shaken < 0)
+        fail("the TLS handshake failed: TLS 1.3 with AES-128-GCM is asked for");
+    conn_watch(c, false);
+    return shaken == 1;
 }
 
 static void turn(int timeout_ms)
@@ -387,6 +414,8 @@ static void turn(int timeout_ms)
 
     for (int i = 0; i < count; i++) {
         conn *c = events[i].data.ptr;
+        if (c->phase == CONNECTING && !conn_is_open(c))
+            continue;
         if (c->phase == CONNECTING)
             handshake_send(c);
         else if (events[i].events & EPOLLOUT)
@@ -492,6 +521,7 @@ static void options_read(int argc, char **argv)
         {"warmup-ms", 1, 0, 'w'},
         {"measure-ms", 1, 0, 'm'},
         {"server-pid", 1, 0, 'P'},
+        {"tls", 0, 0, 't'},
         {0},
     };
     static const char *const modes[] = {"echo", "fanout", "idle"};
@@ -503,7 +533,7 @@ static void options_read(int argc, char **argv)
     if (want.mode > MODE_IDLE)
         fail(
             "usage: load echo|fanout|idle --port PORT [--host IPV4] [--path PATH] [--publish-path PATH]\n"
-            "  [--connections N] [--in-flight N] [--size BYTES] [--warmup-ms N] [--measure-ms N] [--server-pid PID]");
+            "  [--connections N] [--in-flight N] [--size BYTES] [--warmup-ms N] [--measure-ms N] [--server-pid PID] [--tls]");
     want.to =
         (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     while ((c = getopt_long(argc - 1, argv + 1, "", options, NULL)) != -1)
@@ -512,6 +542,7 @@ static void options_read(int argc, char **argv)
         case 'p': want.to.sin_port = htons((uint16_t)number(optarg, 65535)); break;
         case 'a': want.path = optarg; break;
         case 'u': want.publish_path = optarg; break;
+        case 't': want.tls = 1; break;
         case 'c': want.connections_count = number(optarg, 1000000); break;
         case 'f': want.in_flight_count = number(optarg, 1000000); break;
         case 's': want.size = number(optarg, 1 << 28); break;
@@ -534,6 +565,8 @@ int main(int argc, char **argv)
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
+    if (want.tls && !load_tls_init())
+        fail("no TLS 1.3 with AES-128-GCM here");
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     conns_count = want.connections_count + (want.mode == MODE_FANOUT);
     conns = calloc((size_t)conns_count, sizeof(*conns));
