@@ -146,6 +146,22 @@ test('openssl: ALPN is http/1.1; a client that offers only others is refused', l
   assert.match(await openssl([]), /No ALPN negotiated/);
 });
 
+test('openssl: h2 by ALPN, whatever else is offered with it', limit, async () => {
+  assert.match(await openssl(['-alpn', 'h2']), /ALPN protocol: h2/);
+  assert.match(await openssl(['-alpn', 'http/1.1,h2']), /ALPN protocol: h2/);
+});
+
+test('openssl: no ticket allows early data, so nothing can be replayed', limit, async () => {
+  const session = path.join(state, 'early.pem');
+  const ask = 'GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n';
+  const said = await openssl(['-tls1_3', '-ign_eof', '-sess_out', session], ask);
+  assert.match(said, /New, TLSv1\.3/);
+  assert.doesNotMatch(said, /Max Early Data: [1-9]/);
+  const early = path.join(state, 'early');
+  fs.writeFileSync(early, ask);
+  assert.match(await openssl(['-tls1_3', '-ign_eof', '-sess_in', session, '-early_data', early], ask), /Early data was not sent/);
+});
+
 test('openssl: a ticket is taken up again in both versions', limit, async () => {
   for (const version of ['-tls1_2', '-tls1_3']) {
     const session = path.join(state, 'session.pem');
