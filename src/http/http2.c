@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { FRAMES_QUEUED_MAX = 256 };
+enum { FRAMES_QUEUED_MAX = 256, PIECE_BYTES = 16384 };
 
 const dx_bytes dx_http2_preface = {(const uint8_t *)"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24};
 
@@ -311,7 +311,23 @@ static bool has_many_frames(const dx_http2 *h)
     return nghttp2_session_get_outbound_queue_size(h->session) > FRAMES_QUEUED_MAX;
 }
 
-/* Also while streams are slow: their windows and resets have to be heard. */
+static void on_piece(dx_http2 *h, dx_bytes piece)
+{
+    ssize_t used = receive(h, piece);
+
+    if (is_broken(h))
+        return;
+    if (used < 0)
+        on_fatal(h, used);
+    else if (dx_http2_check_useful(h))
+        turn_streams(h); /* requests that have come whole */
+    if (has_many_frames(h))
+        work(h);
+}
+
+/* Also while streams are slow: their windows and resets have to be heard. What was asked is answered at once, not
+ * at the end of the turn: what all connections had asked would be held together, a thousand streams and their
+ * content, and none of it would be in the processor's cache any more. */
 static size_t on_bytes(dx_conn *conn, uint8_t *at, size_t size)
 {
     dx_http2 *h = conn->protocol;
@@ -320,16 +336,12 @@ static size_t on_bytes(dx_conn *conn, uint8_t *at, size_t size)
         return size;
     h->heard_ms = now_ms(h);
     h->in_bytes += size;
-    ssize_t used = receive(h, dx_bytes_at(at, size));
-    if (is_broken(h))
-        return size;
-    if (used < 0)
-        on_fatal(h, used);
-    else if (dx_http2_check_useful(h))
-        turn_streams(h); /* requests that have come whole */
-    if (has_many_frames(h))
-        work(h);
-    dx_http2_wake(h);
+    for (dx_bytes in = dx_bytes_at(at, size); in.size > 0 && h->state != H2_OVER;) {
+        dx_bytes piece = dx_bytes_at(in.at, dx_min_size(in.size, PIECE_BYTES));
+        dx_bytes_skip(&in, piece.size);
+        on_piece(h, piece);
+    }
+    work(h);
     return size;
 }
 
