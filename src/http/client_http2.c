@@ -95,10 +95,7 @@ dx_err dx_http_client_call(dx_http_client *c, dx_http2_client *on)
 
 void dx_http_client_release(dx_http_client *c)
 {
-    dx_http2_client *on = c->origin->client;
-    bool is_last = on && dx_http2_client_streams_count(on) <= 1;
-
+    if (!c->keep_alive)
+        dx_http2_client_leave(c->conn);
     dx_conn_abort(dx_http_client_detach(c), DX_OK, false);
-    if (is_last && !c->keep_alive)
-        dx_http2_client_leave(on);
 }

@@ -126,20 +126,10 @@ void dx_http2_client_no_more(dx_http2_client *h)
     dx_http2_client_wake(h);
 }
 
-void dx_http2_client_leave(dx_http2_client *h)
-{
-    dx_http2_client_no_more(h);
-}
-
 void dx_http2_client_abort(dx_http2_client *h)
 {
     h->origin = NULL;
     dx_conn_abort(h->conn, DX_ERR_CLOSED, false);
-}
-
-size_t dx_http2_client_streams_count(const dx_http2_client *h)
-{
-    return h->streams_count;
 }
 
 bool dx_http2_client_is_settled(const dx_http2_client *h)

@@ -71,10 +71,8 @@ bool dx_http2_client_is_settled(const dx_http2_client *client);
 /* And allow WebSockets (SETTINGS_ENABLE_CONNECT_PROTOCOL). */
 bool dx_http2_client_has_tunnels(const dx_http2_client *client);
 
-/* Nothing more is to be sent on it: it ends when its streams have. */
-void dx_http2_client_leave(dx_http2_client *client);
-/* Streams that are not over. */
-size_t dx_http2_client_streams_count(const dx_http2_client *client);
+/* `stream` was the last that was wanted of its connection: that ends, unless there are others on it. */
+void dx_http2_client_leave(const dx_conn *stream);
 /* Ends at once; its origin is not told. */
 void dx_http2_client_abort(dx_http2_client *client);
 

@@ -58,6 +58,15 @@ const char *dx_http2_client_why(const dx_conn *conn)
     return s->why[0] ? s->why : dx_err_text(conn->why == DX_OK ? DX_ERR_RESET : conn->why);
 }
 
+void dx_http2_client_leave(const dx_conn *conn)
+{
+    const dx_http2_client_stream *s = DX_CONTAINER(conn, dx_http2_client_stream, carried.conn);
+
+    dx_assert(conn->is_carried);
+    if (s->h->streams_count == 1)
+        dx_http2_client_no_more(s->h);
+}
+
 /* ---- the request's head ------------------------------------------------------------------------ */
 
 typedef struct request {

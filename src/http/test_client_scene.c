@@ -153,7 +153,7 @@ void peer_await(scene *s, const char *end)
             return;
         dx_loop_step(s->loop, WAIT_MS);
     }
-    dx_assert(!"the request did not come");
+    dx_unreachable("the request did not come");
 }
 
 void peer_say(scene *s, dx_bytes text)
