@@ -247,9 +247,9 @@ const dx_cli_command dx_cli_compare = {
     .name = "compare",
     .summary = "measures one exchange by HTTP and by WebSocket",
     .about =
-        "Measures the same exchange by HTTP/1.0 with a connection for each request, HTTP/1.1 with one\n"
-        "for all, long-poll, server-sent events, WebSocket, and WebSocket deflated: connections, bytes\n"
-        "on the wire, latency, the server's processor time; and says when to take which. It takes\n"
+        "Measures the same exchange by HTTP/1.0 with a connection for each request, HTTP/1.1 and HTTP/2\n"
+        "with one for all, long-poll, server-sent events, WebSocket, and WebSocket deflated: connections,\n"
+        "bytes on the wire, latency, the server's processor time; and says when to take which. It takes\n"
         "less than 20 seconds.\n"
         "\n"
         "Ends with 0, or with 1 when the server refuses or cannot be reached.",

@@ -1,6 +1,6 @@
 /* duplex compare, as its files see it: one exchange, measured by each way that a stream has.
  * Is:     a line: one way to one stream, with its counters; what a way has to do; the plan.
- * Is not: the ways (compare_http.c, compare_wait.c, compare_sse.c, compare_ws.c), the measuring
+ * Is not: the ways (compare_http.c, compare_http2.c, compare_wait.c, compare_sse.c, compare_ws.c), the measuring
  *         (compare_run.c), the report (compare_report.c, compare_svg.c), the command (command_compare.c).
  * Memory: a line holds the messages' times; a report is constant in size.
  * Threads: the main thread's; the publisher of what is pushed has one of its own (compare_push.c).
@@ -33,15 +33,15 @@ typedef struct dx_compare_way {
                 dx_bytes message);      /* publishes it; is_busy until that is over */
     void (*ask)(dx_compare_line *line); /* one that is not told has to ask; NULL: it is told */
     void (*close)(dx_compare_line *line);
-    bool is_1_0, is_deflated;
+    bool is_1_0, is_http2, is_deflated;
     bool is_deaf;        /* it only publishes */
-    const char *missing; /* why it is none yet: the others are NULL then */
 } dx_compare_way;
 
-/* Those that were built in, in the order of the report; NULL at the end. A further way, such as HTTP/2, is a
- * file with one of these, and a line in compare_run.c. */
+/* Those that were built in, in the order of the report; NULL at the end. A further way is a file with one of
+ * these, and a line in compare_run.c. */
 extern const dx_compare_way *const dx_compare_ways[];
-extern const dx_compare_way dx_compare_http_1_0, dx_compare_http_1_1, dx_compare_long_poll;
+extern const dx_compare_way dx_compare_http_1_0, dx_compare_http_1_1, dx_compare_http_2;
+extern const dx_compare_way dx_compare_long_poll;
 extern const dx_compare_way dx_compare_sse, dx_compare_ws, dx_compare_ws_deflated;
 extern const dx_compare_way dx_compare_ws_publisher; /* of compare_push.c */
 
@@ -71,6 +71,7 @@ struct dx_compare_line {
     char why[DX_COMPARE_WHY_BYTES];
     /* the ways' own */
     dx_compare_requests reads, writes;
+    dx_http_waiter waiter; /* for HTTP/2's connection */
     dx_sse_reader events;
     dx_ws_worker worker;
     dx_ws_endpoint endpoint;
@@ -97,6 +98,10 @@ void dx_compare_target(dx_compare_line *line, const char *name, const char *valu
 void dx_compare_request(dx_compare_requests *r, const char *method, dx_bytes body);
 /* POST of a message; done: nothing but is_busy ends. */
 void dx_compare_post(dx_compare_line *line, dx_compare_requests *r, dx_bytes message);
+/* The same, and the answer to a GET after it is what brings the message back: `say` and `ask` of those ways that are
+ * nothing but requests. */
+void dx_compare_say_and_ask(dx_compare_line *line, dx_bytes message);
+void dx_compare_ask(dx_compare_line *line);
 /* GET of what is behind the cursor; `live`: "long-poll", or NULL. */
 void dx_compare_get(dx_compare_line *line, dx_compare_requests *r, const char *live);
 

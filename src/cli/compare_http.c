@@ -127,7 +127,7 @@ static void open_it(dx_compare_line *line)
 static void on_answer(dx_compare_line *line);
 
 /* Unless the answer to the last time is still under way. */
-static void ask(dx_compare_line *line)
+void dx_compare_ask(dx_compare_line *line)
 {
     line->reads.done = on_answer;
     if (!line->reads.is_under_way)
@@ -141,11 +141,11 @@ static void on_answer(dx_compare_line *line)
         dx_compare_got_array(line, dx_buffer_view(&line->reads.body));
         line->is_busy = false;
     } else {
-        ask(line);
+        dx_compare_ask(line);
     }
 }
 
-static void say(dx_compare_line *line, dx_bytes message)
+void dx_compare_say_and_ask(dx_compare_line *line, dx_bytes message)
 {
     line->reads.done = on_answer;
     dx_compare_post(line, &line->reads, message);
@@ -160,8 +160,8 @@ const dx_compare_way dx_compare_http_1_0 = {
     .id = "http-1.0",
     .name = "HTTP/1.0",
     .open = open_it,
-    .say = say,
-    .ask = ask,
+    .say = dx_compare_say_and_ask,
+    .ask = dx_compare_ask,
     .close = close_it,
     .is_1_0 = true,
 };
@@ -170,7 +170,7 @@ const dx_compare_way dx_compare_http_1_1 = {
     .id = "http-1.1",
     .name = "HTTP/1.1",
     .open = open_it,
-    .say = say,
-    .ask = ask,
+    .say = dx_compare_say_and_ask,
+    .ask = dx_compare_ask,
     .close = close_it,
 };

@@ -76,10 +76,13 @@ void dx_compare_target(dx_compare_line *line, const char *name, const char *valu
 bool dx_compare_line_open(dx_compare_line *line, const char *url, const dx_cli_reach *reach,
                           const dx_compare_way *way)
 {
+    dx_cli_reach by = *reach;
+
     *line = (dx_compare_line){.way = way};
+    by.http = way && way->is_http2 ? "2" : "1.1"; /* each by what it is called */
     line->reads.line = line->writes.line = line;
     dx_sse_reader_init(&line->events, DX_SSE_DATA_BYTES_DEFAULT);
-    if (dx_cli_remote_open(&line->remote, "compare", url, reach) == DX_EXIT_OK)
+    if (dx_cli_remote_open(&line->remote, "compare", url, &by) == DX_EXIT_OK)
         return true;
     dx_compare_fail(line, "there is no way there"); /* it was said why */
     return false;

@@ -193,25 +193,32 @@ static void connections_write(const dx_compare_report *r, FILE *to)
                 a->requests, a->connections, b->requests, b->connections);
 }
 
+static double talk_bytes(const dx_compare_row *row)
+{
+    const dx_compare_figures *f = &row->figures[DX_COMPARE_TALK];
+    return each(f->up + f->down, f);
+}
+
 static void overhead_write(const dx_compare_report *r, FILE *to)
 {
     const dx_compare_row *kept = dx_compare_row_find(r, "http-1.1"),
+                         *h2 = dx_compare_row_find(r, "http-2"),
                          *ws = dx_compare_row_find(r, "websocket");
 
     if (kept == NULL || ws == NULL)
         return;
-    const dx_compare_figures *a = &kept->figures[DX_COMPARE_TALK],
-                             *b = &ws->figures[DX_COMPARE_TALK];
-    fprintf(to,
-            "A message of %" PRIu64
-            " bytes there and back is %.0f bytes by HTTP/1.1 and %.0f by WebSocket.\n",
-            r->message_bytes, each(a->up + a->down, a), each(b->up + b->down, b));
+    fprintf(to, "A message of %" PRIu64 " bytes there and back is %.0f bytes by HTTP/1.1",
+            r->message_bytes, talk_bytes(kept));
+    if (h2)
+        fprintf(to, ", %.0f by HTTP/2,", talk_bytes(h2));
+    fprintf(to, " and %.0f by WebSocket.\n", talk_bytes(ws));
 }
 
 static const char advice[] =
     "When to take which:\n"
     "  HTTP        for what is asked for once, or is old: pages, history, files. Every cache and every tool\n"
     "              knows it. Who asks again and again for news hears of them when it asks next.\n"
+    "  HTTP/2      for the same where many go at once: one connection for all of them, and heads that shrink.\n"
     "  long-poll   where nothing else gets through: news come at once, at the price of a request each.\n"
     "  SSE         for news one way, such as a ticker or a feed of tokens: plain HTTP, resumes by itself.\n"
     "  WebSocket   where both sides speak, often or in small pieces: chats, games, trading.\n"
@@ -226,7 +233,7 @@ void dx_compare_table_write(const dx_compare_report *r, FILE *to)
     phase_write(r, DX_COMPARE_TALK, to);
     fprintf(to,
             "Pushed: somebody else publishes %" PRIu64
-            " a second; HTTP/1.0 and HTTP/1.1 ask every %" PRIu64 " ms for what is new\n\n",
+            " a second; by HTTP/1.0, 1.1 and 2 one asks every %" PRIu64 " ms for what is new\n\n",
             r->rate, r->ask_ms);
     phase_write(r, DX_COMPARE_PUSH, to);
     fprintf(

@@ -25,9 +25,11 @@ const total = (figures) => figures.bytes_per_message.up + figures.bytes_per_mess
 
 function checkPlausible(report) {
   const ways = Object.fromEntries(measured(report).map((way) => [way.way, way]));
-  const { 'http-1.0': old, 'http-1.1': kept, 'long-poll': poll, sse, websocket, 'websocket-deflated': deflated } = ways;
+  const { 'http-1.0': old, 'http-1.1': kept, 'http-2': h2, 'long-poll': poll, sse, websocket, 'websocket-deflated': deflated } = ways;
 
   assert.ok(total(old.talk) > total(kept.talk), 'a connection for each request costs more bytes than one for all');
+  assert.ok(total(kept.talk) > total(h2.talk), 'heads that were sent before shrink');
+  assert.ok(total(h2.talk) > total(websocket.talk), 'and are heads all the same');
   assert.ok(total(kept.talk) > total(sse.talk), 'two answers more than one and an event');
   assert.ok(total(sse.talk) > total(websocket.talk), 'and that more than WebSocket');
   assert.ok(total(websocket.talk) > total(deflated.talk), 'which deflates');
@@ -36,11 +38,13 @@ function checkPlausible(report) {
     assert.equal(talk.connections, talk.requests);
     assert.equal(push.connections, push.requests);
   }
-  for (const { way, talk, push } of [kept, websocket, deflated])
+  for (const { way, talk, push } of [kept, h2, websocket, deflated])
     assert.deepEqual([way, talk.connections, push.connections], [way, 1, 1]);
   for (const { way, talk, push } of [poll, sse]) // beside what is heard goes what is said
     assert.deepEqual([way, talk.connections, push.connections], [way, 2, 1]);
-  assert.equal(kept.talk.requests, 2 * kept.talk.messages);
+  for (const { way, talk } of [kept, h2]) assert.deepEqual([way, talk.requests], [way, 2 * talk.messages]);
+  assert.ok(h2.talk.opening_bytes.up > 24 && h2.talk.opening_bytes.down > 9, 'preface and SETTINGS');
+  assert.deepEqual(kept.talk.opening_bytes, { up: 0, down: 0 });
   assert.equal(poll.talk.requests, 2 * poll.talk.messages + 1);
   assert.equal(sse.talk.requests, sse.talk.messages + 1);
   assert.deepEqual([sse.push.requests, websocket.talk.requests, websocket.push.requests], [1, 1, 1]);
@@ -101,7 +105,7 @@ test('duplex compare URL: the plot says what the table says; no CPU of others', 
     assert.match(out, /When to take which/);
     const [talk, push] = tableOf(out);
     for (const table of [talk, push])
-      for (const name of ['HTTP/1.0', 'HTTP/1.1', 'long-poll', 'SSE', 'WebSocket', 'WebSocket, deflated'])
+      for (const name of ['HTTP/1.0', 'HTTP/1.1', 'HTTP/2', 'long-poll', 'SSE', 'WebSocket', 'WebSocket, deflated'])
         assert.equal(table[name]?.length, 6, `${name}: ${table[name]}`);
     const svg = fs.readFileSync(plot, 'utf8');
     const found = spawnSync('python3', ['-c', 'import sys, xml.dom.minidom as x; print(x.parse(sys.argv[1]).documentElement.tagName)', plot]);
@@ -109,6 +113,18 @@ test('duplex compare URL: the plot says what the table says; no CPU of others', 
     const [, , up, down] = talk.WebSocket;
     assert.ok(svg.includes(`>${Number(up).toFixed(0)} + ${Number(down).toFixed(0)}</text>`), 'the plot has the bytes of WebSocket');
     assert.ok(svg.length < 20_000, `a small plot: ${svg.length} bytes`);
+  } finally {
+    await server.stop();
+  }
+});
+
+test('duplex compare URL: a server without HTTP/2 has no row for it, and says why', limit, async () => {
+  const server = await serve('--http2-streams', '0');
+  try {
+    const { code, out, err } = await compare('--json', server.url);
+    assert.equal(code, 0, err);
+    assert.deepEqual(JSON.parse(out).ways.filter((way) => way.missing),
+      [{ way: 'http-2', name: 'HTTP/2', missing: 'the server does not speak HTTP/2' }]);
   } finally {
     await server.stop();
   }

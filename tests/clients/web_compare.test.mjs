@@ -50,16 +50,17 @@ test('compare: a press of the button measures every way, and draws it while it c
 
   const [talk, push] = [await tableOf(page, 'talk'), await tableOf(page, 'push')];
   for (const table of [talk, push])
-    for (const way of ['http-1.0', 'http-1.1', 'long-poll', 'sse', 'websocket', 'websocket-deflated'])
+    for (const way of ['http-1.0', 'http-1.1', 'http-2', 'long-poll', 'sse', 'websocket', 'websocket-deflated'])
       assert.ok(table[way].length === 7 && table[way].every((figure) => figure >= 0), `${way}: ${table[way]}`);
   const bytes = ([, , up, down]) => up + down;
   const connections = (figures) => figures[1];
   assert.ok(bytes(talk['http-1.0']) > bytes(talk['http-1.1']), 'a connection for each request costs more bytes');
-  assert.ok(bytes(talk['http-1.1']) > bytes(talk.websocket), 'and one for all more than a WebSocket');
+  assert.ok(bytes(talk['http-1.1']) > bytes(talk['http-2']), 'heads that shrink cost fewer');
+  assert.ok(bytes(talk['http-2']) > bytes(talk.websocket), 'and more than a WebSocket');
   assert.ok(bytes(talk.websocket) > bytes(talk['websocket-deflated']));
   assert.equal(connections(talk['http-1.0']), talk['http-1.0'][0], 'as many as requests');
-  assert.deepEqual([connections(talk['http-1.1']), connections(talk.websocket)], [1, 1]);
-  await visitor.says('#words', /10 requests are 10 connections.*bytes by HTTP\/1\.1 and \d+ by WebSocket.*Who asks/s);
+  assert.deepEqual([connections(talk['http-1.1']), connections(talk['http-2']), connections(talk.websocket)], [1, 1, 1]);
+  await visitor.says('#words', /10 requests are 10 connections.*bytes by HTTP\/1\.1, \d+ by HTTP\/2, and \d+ by WebSocket.*Who asks/s);
 
   await onlooker.says('#progress', /^Measured\.$/);
   assert.deepEqual(await tableOf(onlooker.page, 'talk'), talk, 'who looks on sees the same');

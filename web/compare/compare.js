@@ -57,12 +57,12 @@ const total = (figures) => figures.bytes_per_message.up + figures.bytes_per_mess
 
 function say() {
   const of = (id, phase) => rows.get(id)?.[phase]
-  const [old, kept, ws, deflated] = ['http-1.0', 'http-1.1', 'websocket', 'websocket-deflated'].map((id) => of(id, 'talk'))
+  const [old, kept, h2, ws, deflated] = ['http-1.0', 'http-1.1', 'http-2', 'websocket', 'websocket-deflated'].map((id) => of(id, 'talk'))
   const words = []
   if (old && kept && old.requests === old.connections)
     words.push(`By HTTP/1.0, 10 requests are 10 connections: here ${old.requests} were ${old.connections}. By HTTP/1.1 ${kept.requests} were ${kept.connections}.`)
   if (kept && ws)
-    words.push(`A message there and back is ${Math.round(total(kept))} bytes by HTTP/1.1 and ${Math.round(total(ws))} by WebSocket.`)
+    words.push(`A message there and back is ${Math.round(total(kept))} bytes by HTTP/1.1${h2 ? `, ${Math.round(total(h2))} by HTTP/2,` : ''} and ${Math.round(total(ws))} by WebSocket.`)
   if (ws && deflated) words.push(`Deflated it is ${Math.round(total(deflated))}.`)
   const [asked, told] = [of('http-1.1', 'push'), of('websocket', 'push')]
   if (asked && told)
