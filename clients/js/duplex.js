@@ -226,7 +226,7 @@ let r=(e,t,n)=>{clearTimeout(e.eC)
 e.eC=t&&setTimeout(()=>e.abort(n),t)}
 async function x(t,n){let{silence_ms}=t.s,o=a('no events')
 r(n,silence_ms/3,o)
-let headers={Accept:'text/event-stream'},s=await t.t.l({offset:t.i.O},{headers,signal:n.signal}),l=s.headers.get('Stream-SSE-Data-Encoding')==='base64',c=s.body.getReader(),d=new TextDecoder()
+let headers={Accept:'text/event-stream'},s=await t.t.l({offset:t.i.O},{headers,signal:n.signal,cache:'no-store'}),l=s.headers.get('Stream-SSE-Data-Encoding')==='base64',c=s.body.getReader(),d=new TextDecoder()
 for(let u='',p;;p=!0){let{value,done}=await c.read()
 if(done)return p?e('the end'):o
 r(n,silence_ms*2,e('silence'))

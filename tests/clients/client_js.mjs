@@ -1,13 +1,16 @@
 // What the tests of the browser client share: the client as a page loads it, lines that can be cut, servers
 // that say what one wants.
+// Is:     where the client lives: in this program, or, with CLIENT_IN=Chromium or CLIENT_IN=Firefox, in pages.
 // SPDX-License-Identifier: MIT
 import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
-import { after } from 'node:test';
+import { after, afterEach, test as plainTest } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import WebSocket from 'ws';
+import { Browser, isThere } from './client_js_browsers.mjs';
+import { FarPage, FarStream } from './client_js_far.mjs';
 import { duplex, here, patience_ms, request, Server, within } from './helper.mjs';
 import { DuplexError, Stream } from '../../clients/js/duplex.js';
 
@@ -18,18 +21,72 @@ export const doors = ['websocket', 'sse', 'long-poll'];
 export const range = (first, last) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+export const where = process.env.CLIENT_IN ?? 'Node';
+const browser = where === 'Node' ? null : new Browser(where);
+
+// A browser that is not there is skipped.
+export const test = (name, options, fn) =>
+  plainTest(`${where}: ${name}`, { ...options, skip: Boolean(browser) && !isThere(where) && `there is no ${where}` }, fn);
+
 const streams = new Set();
+const pages = new Map(); // by origin, the one used last at the end
+const PAGES = 3; // that stay for tests to come
 const closers = new Set();
-after(() => {
+afterEach(async () => {
   streams.forEach((stream) => stream.close());
+  streams.clear();
+  for (const [origin, page] of [...pages].slice(0, -PAGES)) {
+    pages.delete(origin);
+    await page.close();
+  }
+});
+after(async () => {
   closers.forEach((close) => close());
+  await browser?.close();
 });
 
-// A stream that is impatient, as tests are; ended with them.
-export function open(url, options) {
-  const stream = new Stream(url, { WebSocket, retry_ms: 50, retry_max_ms: 200, ...options });
+// In this program it has what FarStream has.
+class NearStream extends Stream {
+  constructor(url, options, setup) {
+    const seen = {};
+    super(url, { ...options, ...setup?.({ WebSocket, fetch, seen }) });
+    this.seen = () => seen;
+  }
+
+  async run(fn, argument) {
+    return fn(this, argument);
+  }
+}
+
+function pageAt(url) {
+  const { origin } = new URL(url);
+  const page = pages.get(origin) ?? new FarPage((...args) => browser.load(...args), origin);
+  pages.delete(origin);
+  pages.set(origin, page);
+  return page;
+}
+
+// A stream that is impatient, as tests are; ended with the test. setup: a function without surroundings that gives
+// more options, of what there is where the client lives: { WebSocket, fetch, seen }; `seen` is what stream.seen() gives.
+export function open(url, options, setup) {
+  const all = { retry_ms: 50, retry_max_ms: 200, ...options };
+  const stream = browser ? new FarStream(pageAt(url), url, all, setup) : new NearStream(url, { WebSocket, ...all }, setup);
   streams.add(stream);
   return stream;
+}
+
+// What nobody has caught there, while fn is run with it.
+export async function uncaught(fn) {
+  const faults = [];
+  for (const page of pages.values()) page.uncaught.length = 0;
+  const listeners = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException').on('uncaughtException', (error) => faults.push(error));
+  try {
+    await fn(() => [...faults, ...[...pages.values()].flatMap((page) => page.uncaught)]);
+  } finally {
+    process.removeAllListeners('uncaughtException');
+    for (const listener of listeners) process.on('uncaughtException', listener);
+  }
 }
 
 // The numbers of one seed.
@@ -41,7 +98,7 @@ export function random(seed) {
   };
 }
 
-export async function until(condition, what, ms = patience_ms) {
+export async function until(condition, what, ms = (browser ? 3 : 1) * patience_ms) {
   const end = Date.now() + ms;
   while (!(await condition())) {
     if (Date.now() > end) throw new Error(`waited ${ms} ms for ${what}`);
@@ -60,9 +117,12 @@ export function listen(stream, options) {
     ongap: (gap) => told.gaps.push(gap),
     ...options,
   });
-  told.count = (n) => until(() => told.values.length >= n, `${n} messages; there are ${told.values.length}`, 4 * patience_ms);
+  const wait = (condition, what, ms) => until(condition, what, ms).catch((error) => {
+    throw new Error(`${error.message}; there are ${told.values.length} messages, and it was ${told.states.slice(-5)}`);
+  });
+  told.count = (n) => wait(() => told.values.length >= n, `${n} messages`, 4 * patience_ms);
   told.state = async (state) => {
-    await until(() => told.states.includes(state), `${state}; told were ${told.states}`);
+    await wait(() => told.states.includes(state), state);
     return told.infos[told.states.lastIndexOf(state)];
   };
   return told;

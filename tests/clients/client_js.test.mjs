@@ -1,76 +1,13 @@
-// The browser client in Node: what it is for, at every door.
-// Is not: faults (client_js_faults.test.mjs), browsers (client_js_browser.test.mjs).
+// The browser client: what it is for, at every door.
+// Is not: faults (client_js_faults.test.mjs), what a page loads (client_js_made.test.mjs).
+// In browsers, too: client_js_chromium.test.mjs, client_js_firefox.test.mjs.
 // SPDX-License-Identifier: MIT
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import fs from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
-import { test } from 'node:test';
-import vm from 'node:vm';
-import zlib from 'node:zlib';
-import WebSocket from 'ws';
-import { create, doors, DuplexError, here, listen, open, pause, range, rejection, root, Stream, until } from './client_js.mjs';
+import { create, doors, DuplexError, listen, open, pause, range, rejection, test, uncaught, until } from './client_js.mjs';
 import { freshPath, post, request } from './helper.mjs';
 import { limit, sharedServer } from './scenes.mjs';
 
 const shared = sharedServer();
-
-// ---- what a page loads ---------------------------------------------------------------------------------
-
-const made = ['duplex.js', 'duplex.classic.js'];
-
-test('what is in clients/js is what make.mjs makes of src/', limit, () => {
-  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'duplex-make-'));
-  try {
-    execFileSync(process.execPath, [path.join(root, 'make.mjs'), directory]);
-    for (const name of made)
-      assert.equal(fs.readFileSync(path.join(root, name), 'utf8'), fs.readFileSync(path.join(directory, name), 'utf8'),
-        `${name} is old: run node clients/js/make.mjs`);
-  } finally {
-    fs.rmSync(directory, { recursive: true });
-  }
-});
-
-test('a page loads at most 6 KB, compressed: 6000 bytes', limit, () => {
-  for (const name of made) {
-    const size = zlib.gzipSync(fs.readFileSync(path.join(root, name)), { level: 9 }).length;
-    assert.ok(size > 3000 && size <= 6000, `${name}: ${size} bytes`);
-  }
-});
-
-test('src/ and the two files do the same: Stream and DuplexError, and nothing else', limit, async () => {
-  const context = vm.createContext({ URL, WebSocket, fetch, EventTarget, AbortController, AbortSignal, setTimeout, clearTimeout,
-    setInterval, clearInterval, crypto: globalThis.crypto, TextEncoder, TextDecoder });
-  vm.runInContext(fs.readFileSync(path.join(root, 'duplex.classic.js'), 'utf8'), context);
-  const source = await import('../../clients/js/src/stream.js');
-  const module = await import('../../clients/js/duplex.js');
-  const url = shared.url + freshPath();
-  let n = 0;
-  for (const { Stream: Made, DuplexError: Fault, ...rest } of [source, module, context.Duplex]) {
-    assert.deepEqual(rest, {});
-    assert.deepEqual([Made.name, Fault.name], ['Stream', 'DuplexError']);
-    const stream = new Made(url, { WebSocket });
-    await stream.publish({ n: ++n });
-    assert.equal((await stream.last())[0].n, n);
-    const error = await new Made(`${shared.url}/s/none`).last().catch((e) => e);
-    assert.ok(error instanceof Fault && error.code === 'not_found');
-    stream.close();
-  }
-});
-
-test('the types are those of what is there, checked by TypeScript', { timeout: 120_000 }, () => {
-  const tsc = path.join(here, 'node_modules/typescript/bin/tsc');
-  const args = ['--noEmit', '--strict', '--target', 'es2022', '--module', 'nodenext', '--lib', 'es2022,dom'];
-  try {
-    execFileSync(process.execPath, [tsc, ...args, path.join(here, 'client_js_types.ts')], { cwd: here });
-  } catch (error) {
-    assert.fail(String(error.stdout));
-  }
-  const members = Object.getOwnPropertyNames(Stream.prototype).filter((name) => name !== 'constructor').sort();
-  const types = fs.readFileSync(path.join(root, 'index.d.ts'), 'utf8').split('export class Stream')[1];
-  assert.deepEqual([...types.matchAll(/^ {2}(?:readonly )?(?!constructor)(\w+)[(<:]/gm)].map(([, name]) => name).sort(), members);
-});
 
 // ---- reading and writing -------------------------------------------------------------------------------
 
@@ -199,20 +136,21 @@ test('history: page by page, from a cursor, and where to go on', limit, async ()
 });
 
 test('all that one Stream does is done over one WebSocket', limit, async () => {
-  let now = 0;
-  let most = 0;
-  let total = 0;
-  class Counted extends WebSocket {
-    constructor(...args) {
-      super(...args);
-      total++;
-      most = Math.max(most, ++now);
-      this.addEventListener('close', () => now--);
-    }
-  }
   const url = shared.url + freshPath();
   await post(url, 'application/json', '[1]');
-  const stream = open(url, { WebSocket: Counted, type: 'application/json' });
+  const stream = open(url, { type: 'application/json' }, ({ WebSocket, seen }) => {
+    Object.assign(seen, { now: 0, most: 0, total: 0 });
+    return {
+      WebSocket: class extends WebSocket {
+        constructor(...args) {
+          super(...args);
+          seen.total++;
+          seen.most = Math.max(seen.most, ++seen.now);
+          this.addEventListener('close', () => seen.now--);
+        }
+      },
+    };
+  });
   const told = listen(stream, { offset: '-1' });
   await told.state('live');
   const present = stream.presence(() => {}, { data: {} });
@@ -222,14 +160,15 @@ test('all that one Stream does is done over one WebSocket', limit, async () => {
   await told.count(50);
   await again.count(50);
   assert.deepEqual([told.values, again.values], [range(1, 50), range(1, 50)]);
+  const { total } = await stream.seen();
   assert.ok(total <= 3, `${total}: one more for presence, one more for the past`);
-  await until(() => now === 1, 'the former ones to close');
-  assert.ok(most <= 3);
+  await until(async () => (await stream.seen()).now === 1, 'the former ones to close');
+  assert.ok((await stream.seen()).most <= 3);
   present.close();
   told.sub.close();
   again.sub.close();
   stream.close();
-  await until(() => now === 0, 'no WebSocket');
+  await until(async () => (await stream.seen()).now === 0, 'no WebSocket');
 });
 
 test('subscribers of one Stream begin where each wants to, and end one by one', limit, async () => {
@@ -243,35 +182,29 @@ test('subscribers of one Stream begin where each wants to, and end one by one', 
     await all[0].count(3);
     await post(url, 'application/json', '[4]');
     for (const told of all) await until(() => told.values.includes(4), `4 by ${door}`);
-    all[1].sub.close();
+    await all[1].sub.close();
     await post(url, 'application/json', '[5]');
     for (const told of [all[0], all[2], all[3]]) await until(() => told.values.includes(5), `5 by ${door}`);
     assert.deepEqual(all.map(({ values }) => values), [range(1, 5), [3, 4], [4, 5], [3, 4, 5]], door);
     stream.close();
+    for (const told of all) await told.state('stopped');
     assert.deepEqual(all.map(({ sub }) => sub.state), Array(4).fill('stopped'));
     await assert.rejects(stream.publish(1), { code: 'stopped' });
-    assert.throws(() => stream.subscribe(() => {}), { code: 'stopped' });
+    for (const method of ['subscribe', 'presence'])
+      await assert.rejects(stream.run((s, name) => void s[name](() => {}), method), { code: 'stopped' });
   }
 });
 
-test('a callback that throws takes nothing from the others', limit, async () => {
+test('a callback that throws takes nothing from the others', limit, () => uncaught(async (faults) => {
   const url = shared.url + freshPath();
   const stream = open(url, { type: 'application/json' });
-  const faults = [];
-  const listeners = process.listeners('uncaughtException');
-  process.removeAllListeners('uncaughtException').on('uncaughtException', (error) => faults.push(error.message));
-  try {
-    stream.subscribe(() => { throw new Error('mine'); }, { offset: '-1' });
-    const told = listen(stream, { offset: '-1' });
-    await post(url, 'application/json', '[1,2]');
-    await told.count(2);
-    await until(() => faults.length === 2, 'the reports');
-    assert.deepEqual(faults, ['mine', 'mine']);
-  } finally {
-    process.removeAllListeners('uncaughtException');
-    for (const listener of listeners) process.on('uncaughtException', listener);
-  }
-});
+  await stream.run((s) => void s.subscribe(() => { throw new Error('mine'); }, { offset: '-1' }));
+  const told = listen(stream, { offset: '-1' });
+  await post(url, 'application/json', '[1,2]');
+  await told.count(2);
+  await until(() => faults().length === 2, 'the reports');
+  assert.deepEqual(faults().map(({ message }) => message), ['mine', 'mine']);
+}));
 
 // ---- presence ------------------------------------------------------------------------------------------
 

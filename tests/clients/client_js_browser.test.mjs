@@ -1,34 +1,16 @@
-// The browser client in browsers: Debian's Chromium and Firefox, with a page's own WebSocket and fetch.
-// Is not: all faults and refusals (client_js_faults.test.mjs).
-// A browser that is not there is skipped. More seeds: CLIENT_SEEDS=20
+// The browser client as pages load it in Debian's Chromium and Firefox: a module, a script, from elsewhere.
+// Is not: what it does and all that can go wrong (client_js_chromium.test.mjs, client_js_firefox.test.mjs).
+// A browser that is not there is skipped.
 // SPDX-License-Identifier: MIT
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import os from 'node:os';
-import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { chromium } from 'playwright-core';
-import puppeteer from 'puppeteer-core';
-import { create, doors, pause, Phoenix, random, range, Relay, root, seeds, until } from './client_js.mjs';
-import { freshPath, history, post, serve } from './helper.mjs';
+import { range, root, until } from './client_js.mjs';
+import { browsers, isThere } from './client_js_browsers.mjs';
+import { freshPath, post, serve } from './helper.mjs';
 import { sharedServer } from './scenes.mjs';
 
 const limit = { timeout: 180_000 };
 const shared = sharedServer(() => serve('--web', root));
-
-const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync'];
-const browsers = {
-  Chromium: {
-    executablePath: '/usr/bin/chromium',
-    launch: (executablePath) => chromium.launch({ executablePath, headless: true, args: flags }),
-  },
-  Firefox: {
-    executablePath: '/usr/bin/firefox-esr',
-    launch: (executablePath) => puppeteer.launch({ browser: 'firefox', executablePath, headless: true }),
-  },
-};
 
 // Runs in the page: listens to a stream and publishes to it; what happens is in window.told.
 async function begin({ url, options, count, first = 1, every_ms = 5 }) {
@@ -47,7 +29,7 @@ async function begin({ url, options, count, first = 1, every_ms = 5 }) {
 }
 
 for (const [name, { executablePath, launch }] of Object.entries(browsers)) {
-  const skip = fs.existsSync(executablePath) ? false : `there is no ${executablePath}`;
+  const skip = isThere(name) ? false : `there is no ${executablePath}`;
 
   describe(name, { skip }, () => {
     let browser;
@@ -105,50 +87,6 @@ for (const [name, { executablePath, launch }] of Object.entries(browsers)) {
       assert.deepEqual(complaints, []);
     });
 
-    for (let seed = 1; seed <= seeds; seed++)
-      for (const door of doors)
-        test(`${name}, ${door}: lines are cut again and again: nothing is lost, doubled or out of order (seed ${seed})`, limit, async () => {
-          const rand = random(seed);
-          const relay = await Relay.to(new URL(shared.url).port);
-          const stream = freshPath();
-          await visit(relay.url);
-          await page.evaluate(() => import('/duplex.js').then(() => 0));
-          const stop = relay.cutting(rand, 150);
-          await page.evaluate(begin, { url: stream, options: { doors: [door] }, count: 100, every_ms: 5 + rand(10) });
-          await becomes(({ acks, faults }) => acks + faults.length === 100, 'the acknowledgements');
-          stop();
-          await becomes(({ values }) => values.length >= 100, 'the messages');
-          const { values, gaps, faults } = await told();
-          assert.deepEqual([values, gaps, faults], [range(1, 100), [], []]);
-          assert.ok(relay.cuts > 3, `${relay.cuts} cuts`);
-          assert.deepEqual(JSON.parse((await history(shared.url + stream)).body), range(1, 100));
-          await page.evaluate(() => window.stream.close());
-          relay.close();
-        });
-
-    test(`${name}: the server is killed and started again: nothing is lost, doubled or out of order`, limit, async () => {
-      const directory = await mkdtemp(path.join(os.tmpdir(), 'duplex-browser-'));
-      const phoenix = await Phoenix.start(directory, '--web', root);
-      const url = `${phoenix.url}/s/killed`;
-      await create(url);
-      await visit(phoenix.url);
-      const publishing = page.evaluate(begin, { url, count: 150, every_ms: 10 });
-      for (let life = 1; life <= 3; life++) {
-        await pause(300);
-        await phoenix.die();
-        await pause(50 * life);
-        await phoenix.rise();
-      }
-      await publishing;
-      await becomes(({ acks, values }) => acks === 150 && values.length >= 150, 'all of it');
-      const { values, gaps } = await told();
-      assert.deepEqual([values, gaps], [range(1, 150), []]);
-      assert.deepEqual(JSON.parse((await history(url)).body), range(1, 150));
-      await page.evaluate(() => window.stream.close());
-      await phoenix.stop();
-      await rm(directory, { recursive: true });
-    });
-
     test(`${name}: a page of another host is let in by HTTP only: SSE and POST`, limit, async () => {
       const stream = freshPath();
       await visit(shared.url.replace('127.0.0.1', 'localhost'));
@@ -158,23 +96,6 @@ for (const [name, { executablePath, launch }] of Object.entries(browsers)) {
       const { values, doors: used } = await told();
       assert.deepEqual([values, [...new Set(used)]], [range(0, 10), ['sse']]);
       await page.evaluate(() => window.stream.close());
-    });
-
-    test(`${name}: who comes online does not wait any longer`, limit, async () => {
-      const relay = await Relay.to(new URL(shared.url).port);
-      await visit(relay.url);
-      await page.evaluate(begin, { url: freshPath(), options: { retry_ms: 1e9, retry_max_ms: 1e9 }, count: 0 });
-      await becomes(({ states }) => states.at(-1) === 'live', 'live');
-      relay.isRefusing = true;
-      relay.cut();
-      await becomes(({ states }) => states.at(-1) === 'waiting', 'waiting');
-      relay.isRefusing = false;
-      await pause(100);
-      assert.equal((await told()).states.at(-1), 'waiting');
-      await page.evaluate(() => { window.dispatchEvent(new Event('online')); });
-      await becomes(({ states }) => states.at(-1) === 'live', 'live again');
-      await page.evaluate(() => window.stream.close());
-      relay.close();
     });
   });
 }

@@ -13,7 +13,7 @@ export async function bySse(line, lap) {
   const none = blocked('no events')
   guard(lap, silence_ms / 3, none)
   const headers = { Accept: 'text/event-stream' }
-  const answer = await line._http._fetch({ offset: line._readers._oldest }, { headers, signal: lap.signal })
+  const answer = await line._http._fetch({ offset: line._readers._oldest }, { headers, signal: lap.signal, cache: 'no-store' })
   const isBase64 = answer.headers.get('Stream-SSE-Data-Encoding') === 'base64'
   const reader = answer.body.getReader()
   const text = new TextDecoder()
