@@ -188,20 +188,29 @@ static problem problem_of(dx_stream_status status)
     dx_unreachable("a problem that is none, or has members of its own");
 }
 
+/* A position for later. Of a stream that nobody has written to yet that is the start: such a stream is there only
+ * while somebody waits for it, and its next life has other positions. */
+static const char *write_position(const dx_stream_info *info, dx_offset offset,
+                                  char to[DX_OFFSET_SIZE + 1])
+{
+    if (info->kind == DX_STREAM_UNDECIDED && !info->is_closed)
+        return "-1";
+    dx_offset_write(offset, (uint8_t *)to);
+    to[DX_OFFSET_SIZE] = '\0';
+    return to;
+}
+
 /* 410 with the cursors that would work: {"earliest":…,"latest":…}. */
 static void problem_gone(dx_exchange *x, const dx_stream_info *info, const dx_door_headers *h)
 {
-    uint8_t earliest[DX_OFFSET_SIZE], latest[DX_OFFSET_SIZE];
-    char text[512];
+    char text[512], earliest[DX_OFFSET_SIZE + 1], latest[DX_OFFSET_SIZE + 1];
 
-    dx_offset_write(info->start, earliest);
-    dx_offset_write(info->tail, latest);
-    int size =
-        snprintf(text, sizeof text,
-                 "{\"type\":\"about:blank\",\"title\":\"Gone\",\"status\":410,\"detail\":\"What "
-                 "follows this offset is not retained any more. Read on from earliest or "
-                 "latest.\",\"earliest\":\"%.*s\",\"latest\":\"%.*s\"}\n",
-                 DX_OFFSET_SIZE, (const char *)earliest, DX_OFFSET_SIZE, (const char *)latest);
+    int size = snprintf(
+        text, sizeof text,
+        "{\"type\":\"about:blank\",\"title\":\"Gone\",\"status\":410,\"detail\":\"What "
+        "follows this offset is not retained any more. Read on from earliest or "
+        "latest.\",\"earliest\":\"%s\",\"latest\":\"%s\"}\n",
+        write_position(info, info->start, earliest), write_position(info, info->tail, latest));
     dx_exchange_respond(x, &(dx_response){.status = 410,
                                           .type = DX_BYTES("application/problem+json"),
                                           .headers = h->at,

@@ -26,6 +26,8 @@ typedef struct wait_op {
     dx_live_wish wish;
     dx_position at; /* to read from: as wished, then the offset that this was found to be */
     bool is_known;  /* it is that offset */
+    bool
+        is_unmade; /* nothing was ever written here: when nobody waits any more there is no such stream */
 } wait_op;
 
 /* It may outlive its operation. */
@@ -84,7 +86,10 @@ static void answer_nothing(wait_op *op, bool is_closed)
 {
     dx_door_headers h = {0};
 
-    dx_door_add_offset(&h, "Stream-Next-Offset", op->at.at);
+    if (op->is_unmade) /* the start, in whatever life: there is nothing that could be missed before it */
+        dx_door_add(&h, "Stream-Next-Offset", DX_BYTES("-1"));
+    else
+        dx_door_add_offset(&h, "Stream-Next-Offset", op->at.at);
     dx_door_add(&h, "Stream-Up-To-Date", DX_BYTES("true"));
     if (is_closed)
         dx_door_add(&h, "Stream-Closed", DX_BYTES("true"));
@@ -158,6 +163,7 @@ static void on_nothing(wait_op *op, const dx_read *read)
 {
     op->at = (dx_position){DX_OFFSET_AT, read->next};
     op->is_known = true;
+    op->is_unmade = read->info.kind == DX_STREAM_UNDECIDED;
     if (read->info.is_closed || dx_exchange_is_hurried(op->x) || !dx_timer_is_set(&op->timer))
         answer_nothing(op, read->info.is_closed);
     else
