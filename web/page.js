@@ -47,15 +47,15 @@ export const explainGap = ({ lost }) =>
 
 // Follows a stream that is kept in memory: when the server was started again it is not there before somebody writes
 // to it, which is no end.
-export function follow(path, fn, { line = {}, onstate, ...options }) {
-  const stream = new Stream(path, { type: options.type, ...(line.WebSocket && { WebSocket: line.WebSocket, fetch: line.fetch }) })
+export function follow(path, fn, { line = {}, stream: more, onstate, ...options }) {
+  const stream = new Stream(path, { type: options.type, ...(line.WebSocket && { WebSocket: line.WebSocket, fetch: line.fetch }), ...more })
   stream.subscribe(fn, {
     ...options,
     onstate(state, info) {
       if (state !== 'deleted') return onstate?.(state, info)
       stream.close()
       onstate?.('waiting', { retry_ms: 1000 })
-      setTimeout(follow, 1000, path, fn, { line, onstate, ...options })
+      setTimeout(follow, 1000, path, fn, { line, stream: more, onstate, ...options })
     },
   })
 }

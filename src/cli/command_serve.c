@@ -5,6 +5,8 @@
 #include "cli/demo_compare.h"
 #include "cli/signals.h"
 #include "cli/web.h"
+#include "serve/admin_streams.h"
+#include "serve/console.h"
 #include "serve/listen.h"
 #include "serve/stats.h"
 
@@ -52,6 +54,24 @@ static dx_err add_pages(dx_server *server, const char *pattern)
     return err == DX_ERR_CONFLICT ? DX_OK : err;
 }
 
+/* On the admin listener; which file is which page is the same as where streams are served. */
+static dx_err add_console(dx_server *server, const dx_settings *s)
+{
+    static const char *const patterns[] = {"/console/**", "/lib/**", "/style.css", "/page.js",
+                                           "/icon.svg"};
+    dx_pages *pages = (dx_pages *)(uintptr_t)&dx_web_pages; /* constant: the handler knows */
+    bool is_off = s->web && strcmp(s->web, "none") == 0;
+    dx_err err = dx_server_console(server);
+
+    if (err == DX_OK)
+        err = dx_server_admin_streams(server);
+    for (size_t i = 0; i < DX_COUNT(patterns) && err == DX_OK && !is_off; i++)
+        err = dx_server_admin_route(
+            server, &(dx_route){patterns[i], DX_BIT(DX_HTTP_GET), 0, dx_pages_handle, pages},
+            DX_ADMIN_ANYONE);
+    return err;
+}
+
 /* The pages' libraries are there for somebody's own pages, too. */
 static int add_web(dx_server *server, const dx_settings *s)
 {
@@ -79,6 +99,8 @@ static int add_routes(dx_server *server, const dx_settings *s)
     if (err != DX_OK &&
         err != DX_ERR_CONFLICT) /* a namespace in its place is the configuration's wish */
         return fail(DX_EXIT_FAILURE, err, DX_STATS_PREFIX);
+    if (code == DX_EXIT_OK && (err = add_console(server, s)) != DX_OK && err != DX_ERR_CONFLICT)
+        return fail(DX_EXIT_FAILURE, err, DX_CONSOLE_PREFIX);
     return code == DX_EXIT_OK ? add_web(server, s) : code;
 }
 

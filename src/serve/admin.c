@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "net/socket.h"
+#include "serve/admin_streams.h"
 #include "serve/server.h"
 
 #include <stdlib.h>
@@ -22,7 +23,7 @@ enum {
 
 static uint32_t all_methods(void)
 {
-    uint32_t all = DX_ROUTE_WEBSOCKET;
+    uint32_t all = 0;
 
     for (unsigned m = DX_HTTP_GET; m < DX_HTTP_METHOD_COUNT; m++)
         if (m != DX_HTTP_CONNECT && m != DX_HTTP_TRACE)
@@ -37,9 +38,11 @@ bool dx_admin_init(dx_admin *a, dx_server *server)
     *a = (dx_admin){.server = server, .fd = -1, .is_optional = o->is_admin_optional};
     a->address = strdup(o->admin ? o->admin : "");
     a->token_file = strdup(o->admin_token_file ? o->admin_token_file : "");
-    return a->address && a->token_file &&
-           dx_router_add(&a->all, &(dx_route){"/**", all_methods(), BODY_BYTES_MAX, dx_admin_handle,
-                                              a}) == DX_OK;
+    /* A route for WebSockets gets requests before their bodies, so it is one of its own. */
+    const dx_route routes[] = {{"/**", all_methods(), BODY_BYTES_MAX, dx_admin_handle, a},
+                               {"/**", DX_ROUTE_WEBSOCKET, 0, dx_admin_handle, a}};
+    return a->address && a->token_file && dx_router_add(&a->all, &routes[0]) == DX_OK &&
+           dx_router_add(&a->all, &routes[1]) == DX_OK;
 }
 
 void dx_admin_deinit(dx_admin *a)
@@ -243,7 +246,10 @@ dx_err dx_admin_start(dx_admin *a)
 {
     if (a->fd < 0)
         return DX_OK;
-    dx_err err = dx_workers_new(
+    dx_err err = dx_admin_streams_begin(a);
+    if (err != DX_OK)
+        return fail(a, err, "cannot start the admin listener", NULL);
+    err = dx_workers_new(
         &(dx_workers_options){.count = 1,
                               .name = "duplex-admin",
                               .loop = {.kind = DX_LOOP_EPOLL, .recv_bytes = RECV_BYTES},
@@ -282,6 +288,7 @@ void dx_admin_close(dx_admin *a)
 {
     dx_admin_stop(a);
     dx_workers_free(a->thread);
+    dx_admin_streams_end(a);
     a->thread = NULL;
     a->loop = NULL;
     a->is_stopped = false;

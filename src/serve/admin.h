@@ -17,12 +17,17 @@
 
 enum { DX_ADMIN_TOKEN_BYTES_MIN = 16, DX_ADMIN_TOKEN_BYTES_MAX = 512 };
 
+typedef struct dx_admin_door dx_admin_door; /* admin_streams.c */
+
 typedef struct dx_admin {
     struct dx_server *server;
     char *address, *token_file; /* as configured; "" or "none": there is none */
     bool is_optional;           /* to be done without if the address is in use */
     dx_router routes;           /* what may be asked for */
     dx_router all;              /* one route: whoever asks must pass the guard */
+    dx_router streams;          /* what a worker looks in (admin_streams.c), */
+    dx_admin_door *doors;       /* and what is found */
+    uint32_t visits_count;      /* requests that are on their way to a worker, or back */
     dx_listen listen;
     int fd;             /* -1: not open, or the listener has it */
     dx_workers *thread; /* one; NULL: none */

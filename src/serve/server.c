@@ -488,6 +488,7 @@ dx_err dx_server_start(dx_server *s)
         return err;
     }
     dx_stats_allow(s->stats);
+    dx_console_allow(s->console);
     dx_log_write(&s->log, DX_LOG_INFO, "duplex %s: %u worker%s, loop %s", dx_version(), s->workers_count,
                  s->workers_count == 1 ? "" : "s", dx_loop_name(dx_workers_loop(s->workers, 0)));
     for (size_t i = 0; i < s->listens_count; i++)

@@ -17,6 +17,7 @@
 #include "serve/admin.h"
 #include "serve/allowance.h"
 #include "serve/lease.h"
+#include "serve/console.h"
 #include "serve/listen.h"
 #include "serve/revoked.h"
 #include "serve/stats.h"
@@ -52,6 +53,8 @@ struct dx_worker {
     dx_timer drain_tick;
     uint64_t drain_due_ms; /* loop time; 0: not draining */
     bool is_drained;       /* its last connection has gone */
+    dx_list visits;        /* of admin_streams.c */
+    bool visits_are_over;
 };
 
 /* What was seen of the store last (health.c). */
@@ -113,6 +116,7 @@ struct dx_server {
     dx_workers *workers; /* their threads; NULL before start */
     dx_streams *streams;
     dx_stats *stats; /* NULL: none; owned */
+    dx_console *console; /* the same */
     dx_admin admin;
     atomic_uint drain_ms, drained_count;
     atomic_bool is_draining, is_stopped;

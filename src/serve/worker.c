@@ -3,6 +3,7 @@
 #include "serve/door.h"
 
 #include "base/assert.h"
+#include "serve/admin_streams.h"
 
 #include <unistd.h>
 
@@ -61,8 +62,10 @@ void dx_worker_end(dx_loop *loop, uint32_t index, void *server)
 
     dx_timer_clear(&w->drain_tick);
     dx_errands_end(&w->errands);
+    dx_admin_visits_end(w);
     if (index == 0) {
         dx_stats_end(w->server->stats);
+        dx_console_end(w->server->console);
         dx_health_end(w->server);
     }
     close_listeners(w);
@@ -126,6 +129,7 @@ static void on_drain_post(dx_post *post)
         next = l->next;
         drain_conn(DX_CONTAINER(l, dx_conn, link));
     }
+    dx_admin_visits_hurry(w);
     dx_timer_set(w->loop, &w->drain_tick, DRAIN_TICK_MS);
 }
 
@@ -146,6 +150,7 @@ dx_err dx_worker_start(dx_loop *loop, uint32_t index, void *server)
     *w = (dx_worker){.server = s, .index = index, .loop = loop};
     dx_loop_set_owner(loop, w);
     dx_errands_init(&w->errands, loop);
+    dx_list_init(&w->visits);
     dx_timer_init(&w->drain_tick, on_drain_tick);
     if (index == 0)
         dx_health_begin(s);
@@ -163,8 +168,10 @@ dx_err dx_worker_start(dx_loop *loop, uint32_t index, void *server)
         err = dx_hub_begin(s->streams, index, loop);
     if (err == DX_OK)
         err = open_listeners(w);
-    if (err == DX_OK && index == 0)
+    if (err == DX_OK && index == 0) {
         dx_stats_begin(s->stats, w);
+        dx_console_begin(s->console, w);
+    }
     if (err != DX_OK)
         dx_worker_end(loop, index, server);
     return err;
