@@ -101,7 +101,7 @@ function streamRow(stream) {
       { text: stream.path, onclick: () => lookInto(stream.path) },
       { text: stream.rate === null ? '–' : count(stream.rate) },
       { text: String(stream.count) },
-      { text: `${stream.kept} (${bytes(stream.bytes)})` },
+      { text: bytes(stream.bytes) },
       { text: String(stream.subscribers) },
       { text: stream.closed ? 'closed' : stream.at ? ago(last.t - stream.at) : '–' },
     ],

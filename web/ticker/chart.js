@@ -8,9 +8,9 @@ import { explainGap } from '/page.js'
 const { Dygraph } = globalThis
 Dygraph.PLUGINS = Dygraph.PLUGINS.filter((plugin) => plugin !== Dygraph.Plugins.Legend) // it writes inline styles
 const PAST = 2000
-const KEPT = 2000 // points; older ones are thinned out, so that the join stays to be seen
-const DRAW_MS = 100 // at least, between two drawings,
-const DRAW_SHARE = 6 // and so many times what one takes: frames are for the board, too
+const KEPT = 1000 // points; older ones are thinned out, so that the join stays to be seen
+const DRAW_MS = 200 // at least, between two drawings,
+const DRAW_SHARE = 10 // and so many times what one takes: frames are for the board, too
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' })
