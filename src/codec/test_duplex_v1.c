@@ -92,7 +92,7 @@ TEST("an id is 1 to 64 bytes of visible ASCII")
     CLIENT_BAD("a\0\nx", ID);
 }
 
-TEST("control from the client: a presence or a ping, and nothing else")
+TEST("control from the client: a presence, a ping or a token, and nothing else")
 {
     dx_v1_client_frame f = CLIENT("\n{\"presence\":{\"name\":\"a\"}}");
     CHECK_INT(f.kind, DX_V1_PRESENCE);
@@ -100,6 +100,14 @@ TEST("control from the client: a presence or a ping, and nothing else")
     f = CLIENT("\n { \"ping\" : [1, 2] } ");
     CHECK_INT(f.kind, DX_V1_PING);
     CHECK_BYTES(f.data, "[1, 2]");
+    f = CLIENT("\n{\"token\":\"a.b.c\"}");
+    CHECK_INT(f.kind, DX_V1_TOKEN);
+    CHECK_BYTES(f.data, "\"a.b.c\"");
+    dx_v1_control c;
+    dx_v1_token_write(1700000000, &c);
+    CHECK_BYTES(dx_v1_control_bytes(&c), "\n{\"token\":{\"expires\":1700000000}}");
+    dx_v1_token_write(0, &c);
+    CHECK_BYTES(dx_v1_control_bytes(&c), "\n{\"token\":{\"expires\":null}}");
     CLIENT_BAD("\n", JSON);
     CLIENT_BAD("\nhello", JSON);
     CLIENT_BAD("\n[]", JSON);

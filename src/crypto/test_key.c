@@ -9,7 +9,7 @@ static dx_key *key_of(const char *json)
 {
     char why[DX_KEY_WHY_BYTES] = "";
     dx_jwks it;
-    dx_bytes one;
+    dx_bytes one = {0};
     dx_jwk jwk;
     dx_key *key = NULL;
 

@@ -421,6 +421,18 @@ test('by default pages of the same host only; all of them do not go with cookies
   }
 });
 
+test('a redirect to https leaves the token out', limit, async () => {
+  process.env.XDG_STATE_HOME = scratch;
+  const at = await serve('--tls', 'dev', '--redirect', '127.0.0.1:0');
+  const [, port] = await at.says(/to https:\/\/ leads http:\/\/127\.0\.0\.1:(\d+)/);
+  const location = async (query) => (await request(`http://127.0.0.1:${port}/live/a${query}`)).headers.location.replace(/^https:\/\/[^/]*/, '');
+  assert.equal(await location('?offset=-1&token=a.b.c&last'), '/live/a?offset=-1&last');
+  assert.equal(await location('?token=a.b.c'), '/live/a');
+  assert.equal(await location('?offset=-1'), '/live/a?offset=-1');
+  assert.ok(!at.err.includes('a.b.c'));
+  await at.stop();
+});
+
 test('duplex serve does not start where others could write and nobody said so', limit, async () => {
   for (const [listen, isLocal] of [['0.0.0.0:0', false], ['[::]:0', false], ['*:0', false], ['127.9.9.9:0', true], ['[::1]:0', true], [`unix:${path.join(scratch, 's')}`, true]]) {
     const program = new Program(duplex, ['serve', '--listen', listen]);
