@@ -8,6 +8,7 @@
 #include "serve/admin_streams.h"
 #include "serve/console.h"
 #include "serve/listen.h"
+#include "serve/revoked.h"
 #include "serve/stats.h"
 
 #include <arpa/inet.h>
@@ -94,6 +95,9 @@ static int add_routes(dx_server *server, const dx_settings *s)
 
     if (err != DX_OK)
         return fail(DX_EXIT_FAILURE, err, "/healthz, /readyz");
+    err = dx_server_revocations(server);
+    if (err != DX_OK)
+        return fail(DX_EXIT_FAILURE, err, "/api/v1/revocations");
     int code = add_namespaces(server, s);
     err = code == DX_EXIT_OK ? dx_server_stats(server) : DX_OK;
     if (err != DX_OK &&

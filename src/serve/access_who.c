@@ -50,7 +50,10 @@ bool dx_asker_set(dx_exchange *x, dx_principal *who)
 /* A name without capabilities, for as long as the connection says so. */
 static dx_err know(dx_asker *asker, dx_proof proof, dx_bytes subject)
 {
-    const dx_principal like = {.proof = proof, .subject = subject, .until_ms = DX_FOR_EVER};
+    const dx_principal like = {.proof = proof,
+                               .subject = subject,
+                               .issued_ms = dx_clock_wall_ms(),
+                               .until_ms = DX_FOR_EVER};
 
     return dx_principal_new(&like, (dx_bytes){NULL, 0}, &asker->who, asker->fault);
 }

@@ -51,4 +51,8 @@ struct dx_server;
  * dx_revoked_add; DX_ERR_CLOSED (the server does not run). Threads: any. */
 DX_MUST_USE dx_err dx_server_revoke(struct dx_server *server, const dx_revocation *entry);
 
+/* Adds POST /api/v1/revocations to the admin listener (revocations.c), before the server starts. Errors: as
+ * dx_server_route. */
+DX_MUST_USE dx_err dx_server_revocations(struct dx_server *server);
+
 #endif

@@ -309,6 +309,34 @@ test('{"token":…} renews in time; another subject, fewer rights and nonsense c
   session.socket.terminate();
 });
 
+test('a revoked id, and all that a subject has had, end at once and stay so after a restart', limit, async () => {
+  const revocations = path.join(scratch, 'revoked');
+  const start = () => serve('--config', config('revoke.yaml', { token_keys: [jwks], revocations }), '--admin', '127.0.0.1:0');
+  let at = await start();
+  const revoke = async (body) => (await request(`http://${(await at.says(/admin on http:\/\/(\S+)/))[1]}/api/v1/revocations`, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body) })).status;
+  const one = good('ES256', { jti: 'one' }), two = good('ES256', { jti: 'two' }), bob = good('ES256', { sub: 'bob', iat: now() });
+  const path_ = `/t${freshPath()}`;
+  const [a, b, c] = await Promise.all([one, two, bob].map((token) => Session.open(path_, token, { at })));
+  for (const bad of ['', '{}', '[]', '{"jti":""}', '{"jti":"a","sub":"b"}', '{"jti":"a","what":1}', '{"sub":"a","until":-1}', '{"jti":7}'])
+    assert.equal(await revoke(bad), 400, bad);
+  assert.equal(await revoke({ jti: 'one', until: now() + 900 }), 204);
+  assert.deepEqual(await within(a.closed, '4401'), [4401, 'the token was revoked']);
+  assert.equal(await revoke({ sub: 'bob' }), 204);
+  assert.deepEqual(await within(c.closed, '4401'), [4401, 'the token was revoked']);
+  b.socket.send('still there');
+  assert.equal(await b.inbox.take(), 'still there');
+  b.socket.terminate();
+  for (let round = 0; round < 2; round++) {
+    const status = async (token) => (await ask('GET', '/t/none', token, { at })).status;
+    assert.equal(await status(one), 401);
+    assert.equal(await status(two), 404);
+    assert.equal(await status(bob), 401);
+    assert.equal(await status(good('ES256', { sub: 'bob', iat: now() + 1 })), 404); // a newer one
+    await at.stop();
+    if (round === 0) at = await start();
+  }
+});
+
 // ---- keys that change ----------------------------------------------------------------------------------
 
 test('keys are loaded again at SIGHUP, as a whole or not at all; issuers do not share keys of one id', limit, async () => {
