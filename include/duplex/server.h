@@ -30,7 +30,8 @@ typedef struct dx_server_options {
                                    front: in clear or through TLS; else TLS if there is a certificate, but
                                    for unix sockets */
     const char *loop;           /* "auto" (default), "epoll" or "io_uring" */
-    const char *log_level;      /* "error", "warn", "info" (default) or "debug"; lines go to stderr */
+    const char *log_level;      /* "error", "warn", "info" (default) or "debug"; lines go to stderr, written by
+                                   a thread of the log's own: a reader that is slow loses some */
     uint32_t workers;           /* 1 to 256; 0: one per core */
     uint32_t message_bytes_max; /* of a WebSocket message; 0: 65536; at most 1 GiB */
     bool is_deflate_off;        /* no permessage-deflate */
@@ -64,8 +65,8 @@ typedef struct dx_server_options {
      * NULL: none. */
     const char *redirect;
     /* No threads: it runs when the program calls dx_server_step, beside another event loop or in a loop of
-     * its own; with one worker, by epoll. (The store and the admin listener have threads of their own all the
-     * same.) */
+     * its own; with one worker, by epoll. (The store, the log and the admin listener have threads of their own
+     * all the same.) */
     bool is_stepped;
     /* Gets the lines of the log instead of stderr. level: "error", "warn", "info", "debug"; text: borrowed,
      * without a line feed or other control bytes. Any thread, several at once. It may not call the server. */
@@ -86,6 +87,10 @@ typedef struct dx_server_options {
     const char *token_audience; /* NULL: a token must have no aud; else one that is, or has, this */
     const char *token_cookie;   /* the cookie that a token may come in, too; NULL: none */
     const char *revocations;    /* the file that keeps them; NULL: they end with the server */
+    const char *log_format; /* "auto" (default): "logfmt" on a terminal, else "json" */
+    /* Which answers have a line in the log, 1000 a second at most: "off" (default); "errors", those from 400 on;
+     * "all"; "N%" such as "0.5%", so many of them, and all from 500 on. Their queries are never logged. */
+    const char *access_log;
 } dx_server_options;
 
 /* Makes a server, given to the caller. options: borrowed; NULL for all defaults. What is wrong with them
@@ -167,6 +172,10 @@ DX_API int dx_server_run(dx_server *server);
 /* Takes no new connections, closes WebSockets with 1001, lets requests under way finish, and stops: at
  * the latest after `timeout_ms`. Any thread. */
 DX_API void dx_server_drain(dx_server *server, uint32_t timeout_ms);
+
+/* Logs from this level on: "error", "warn", "info" or "debug". Any thread.
+ * Errors: DX_ERR_NAME, it is none of these. */
+DX_API dx_err dx_server_set_log_level(dx_server *server, const char *level);
 
 /* Reads the certificates and keys, those for tokens too, again, as the server does by itself some seconds after their files have
  * changed: new connections get them, old ones keep theirs. What cannot be

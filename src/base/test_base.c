@@ -4,14 +4,12 @@
 #include "base/buffer.h"
 #include "base/err.h"
 #include "base/list.h"
-#include "base/log.h"
 #include "base/map.h"
 #include "base/pool.h"
 #include "base/random.h"
 #include "tests/tap.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 TEST("bytes: cursor calls move only on success")
 {
@@ -171,19 +169,4 @@ TEST("err: errno values have their words; an unknown one is the system's")
     CHECK_INT(dx_err_from_errno(EXDEV), DX_ERR_SYSTEM);
     for (int e = DX_OK; e <= DX_ERR_SYSTEM; e++)
         CHECK(strlen(dx_err_text((dx_err)e)) > 3);
-}
-
-TEST("log: one line, control bytes cannot forge another")
-{
-    int fds[2];
-    char got[200];
-    CHECK(pipe(fds) == 0);
-    dx_log log = {.level = DX_LOG_INFO, .fd = fds[1]};
-    dx_log_write(&log, DX_LOG_DEBUG, "dropped");
-    dx_log_write(&log, DX_LOG_WARN, "path %s", "/a\nerror: forged");
-    dx_log_write(NULL, DX_LOG_ERROR, "nowhere");
-    close(fds[1]);
-    ssize_t n = read(fds[0], got, sizeof got);
-    CHECK_MEM(got, (size_t)n, "warn: path /a?error: forged\n", 28);
-    close(fds[0]);
 }

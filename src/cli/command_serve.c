@@ -230,6 +230,8 @@ static dx_server *server_new(const dx_settings *s)
             .listen = listen,
             .loop = s->loop,
             .log_level = s->log_level,
+            .log_format = s->log_format,
+            .access_log = s->access_log,
             .workers = (uint32_t)s->workers,
             .message_bytes_max = (uint32_t)s->message_max,
             .is_deflate_off = !s->deflate,

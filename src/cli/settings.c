@@ -45,6 +45,13 @@ static bool is_origin(const char *text)
     return dx_origin_is_good(dx_bytes_of(text));
 }
 
+static bool is_access_log(const char *text)
+{
+    dx_access_log_policy ignored;
+
+    return dx_access_log_policy_read(text, &ignored);
+}
+
 static bool is_field_name(const char *text)
 {
     return dx_trust_header_is_good(dx_bytes_of(text));
@@ -71,6 +78,7 @@ static const char *const tls_modes[] = {"dev", NULL};
 static const char *const client_modes[] = {"required", "optional", "off", NULL};
 static const char *const client_names[] = {"cn", "email", "uri", "dns", NULL};
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
+static const char *const log_formats[] = {"auto", "logfmt", "json", NULL};
 
 const dx_cli_option dx_settings_options[DX_SETTINGS_COUNT] = {
     {.name = "config",
@@ -110,6 +118,20 @@ const dx_cli_option dx_settings_options[DX_SETTINGS_COUNT] = {
      .kind = DX_CLI_TEXT,
      .at = offsetof(dx_settings, log_level),
      .choices = log_levels},
+    {.name = "log-format",
+     .value = "FORM",
+     .help = "auto, logfmt or json (default auto: logfmt on a terminal, else json)",
+     .kind = DX_CLI_TEXT,
+     .at = offsetof(dx_settings, log_format),
+     .choices = log_formats},
+    {.name = "access-log",
+     .value = "WHICH",
+     .help = "which answers are logged: off (default), errors, a part such as 5%, all;\n"
+             "1000 a second at most",
+     .kind = DX_CLI_TEXT,
+     .at = offsetof(dx_settings, access_log),
+     .is_good = is_access_log,
+     .allowed = DX_ACCESS_LOG_FORMS},
     {.name = "message-max",
      .value = "SIZE",
      .help = "the largest WebSocket message that is taken, to 1GiB (default 64KiB)",
@@ -345,6 +367,8 @@ const dx_settings dx_settings_defaults = {
     .drain_ms = 10 * SECOND,
     .loop = "auto",
     .log_level = "info",
+    .log_format = "auto",
+    .access_log = "off",
     .tls_client = "required",
     .tls_client_name = "cn",
     .deflate = true,

@@ -61,26 +61,39 @@ void dx_exchange_start(dx_exchange *x, const dx_response *response, uint64_t len
 {
     dx_assert(x->state == DX_EXCHANGE_HANDLING || x->state == DX_EXCHANGE_READING);
     x->state = DX_EXCHANGE_STREAMING;
+    x->status = (uint16_t)(response->status ? response->status : 200);
     x->ops->start(x, response, length);
+}
+
+static void count_content(dx_exchange *x, size_t bytes)
+{
+    if (x->head.method != DX_HTTP_HEAD)
+        x->sent_bytes += bytes;
 }
 
 dx_send_result dx_exchange_write(dx_exchange *x, dx_bytes piece)
 {
     dx_assert(x->state == DX_EXCHANGE_STREAMING);
-    return x->ops->is_busy(x) ? DX_SEND_BUSY : x->ops->write(x, piece);
+    if (x->ops->is_busy(x))
+        return DX_SEND_BUSY;
+    count_content(x, piece.size);
+    return x->ops->write(x, piece);
 }
 
 void dx_exchange_put(dx_exchange *x, dx_bytes piece)
 {
     dx_assert(x->state == DX_EXCHANGE_STREAMING);
-    if (piece.size > 0)
-        x->ops->write(x, piece);
+    if (piece.size == 0)
+        return;
+    count_content(x, piece.size);
+    x->ops->write(x, piece);
 }
 
 void dx_exchange_end(dx_exchange *x)
 {
     dx_assert(x->state == DX_EXCHANGE_STREAMING);
     x->state = DX_EXCHANGE_OVER;
+    dx_exchange_note(x);
     x->on_room = x->on_gone = x->on_hurry = NULL;
     if (x->source)
         x->source->ending(x->source_context);
@@ -303,6 +316,8 @@ dx_exchange_framing dx_exchange_stream(dx_exchange *x, const dx_exchange_source 
     dx_assert(source->pull && source->pulled && source->ending && source->freed);
     x->source = source;
     x->source_context = context;
+    x->is_endless = true;
+    dx_exchange_note(x); /* the request's views end here */
     return x->ops->stream(x);
 }
 
@@ -353,6 +368,15 @@ void dx_exchange_hurry(dx_exchange *x)
         hurry(x, x->hurry_context);
 }
 
+void dx_exchange_note(dx_exchange *x)
+{
+    const dx_exchange_watch *watch = x->watch;
+
+    x->watch = NULL;
+    if (watch && watch->over && x->status > 0)
+        watch->over(watch->context, x);
+}
+
 /* ---- life ------------------------------------------------------------------------------------- */
 
 void dx_exchange_want_room(dx_exchange *x, dx_exchange_handler *room, void *context)
@@ -385,6 +409,9 @@ void dx_exchange_abandon(dx_exchange *x)
     bool was_over = x->state == DX_EXCHANGE_OVER; /* its end only waited for what is in flight */
 
     x->state = DX_EXCHANGE_OVER;
+    if (x->status == 0 && x->head.path.size > 0)
+        x->status = DX_STATUS_GONE;
+    dx_exchange_note(x);
     if (!was_over && x->source)
         x->source->ending(x->source_context);
     if (x->on_gone)

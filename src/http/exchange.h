@@ -39,6 +39,12 @@ typedef enum dx_exchange_framing {
     DX_EXCHANGE_CHUNKED, /* each message is a chunk of HTTP/1.1 (RFC 9112 §7.1), or several */
 } dx_exchange_framing;
 
+/* Who is told of each answer once: when it is over, whole or not, or when it begins to go on without end. */
+typedef struct dx_exchange_watch {
+    void (*over)(void *context, const dx_exchange *x); /* NULL: nobody */
+    void *context;
+} dx_exchange_watch;
+
 /* What a carrier does for an exchange. */
 typedef struct dx_exchange_ops {
     /* Sends the head. `length` as for dx_exchange_start. */
@@ -72,6 +78,12 @@ struct dx_exchange {
     bool is_fin_seen;          /* the client has closed its half */
     bool is_hurried;           /* as dx_exchange_is_hurried */
     bool is_tunnel;            /* asks for a WebSocket by an extended CONNECT (RFC 8441) */
+    bool is_endless;           /* the answer comes from a source */
+    uint16_t status;           /* of the answer; 0: none has begun; DX_STATUS_GONE */
+    uint32_t number;           /* of its stream of HTTP/2; 0: none */
+    uint64_t begun_ns;         /* loop time */
+    uint64_t sent_bytes;       /* of content, that were given to the carrier */
+    const dx_exchange_watch *watch; /* NULL: it was told */
     dx_http_request_head head; /* views: into the input, or the arena once it was kept */
     dx_route_match match;
     dx_bytes path; /* decoded, in the arena */
@@ -122,6 +134,12 @@ void dx_exchange_flush(dx_exchange *x);
  * so already: ask dx_exchange_is_hurried. */
 void dx_exchange_on_hurry(dx_exchange *x, dx_exchange_handler *hurry, void *context);
 bool dx_exchange_is_hurried(const dx_exchange *x);
+
+/* What the watch is told of who went away before there was an answer; it is never sent. */
+enum { DX_STATUS_GONE = 499 };
+
+/* Tells the watch, once: before what ends the exchange in another way than by dx_exchange_end. */
+void dx_exchange_note(dx_exchange *x);
 
 /* ---- for carriers ---- */
 

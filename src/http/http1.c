@@ -550,7 +550,8 @@ dx_exchange *dx_http_exchange_new(dx_http *http, const dx_exchange_ops *ops, voi
 
     if (x == NULL)
         return NULL;
-    *x = (dx_exchange){.ops = ops, .carrier = carrier, .arena = http->spare};
+    *x = (dx_exchange){.ops = ops, .carrier = carrier, .arena = http->spare, .watch = &http->watch};
+    x->begun_ns = dx_loop_now_ns(http->net->loop);
     http->spare = (dx_arena){0};
     x->head.fields.at = http->fields;
     x->head.fields.count_max = http->config.head.fields_count_max;

@@ -45,6 +45,7 @@ typedef struct dx_http {
      * `ret` (views until it is called again), returns how many. NULL: none. x->match.route is NULL where
      * none was found. */
     size_t (*more)(const dx_exchange *x, unsigned status, dx_header *ret);
+    dx_exchange_watch watch; /* of its exchanges */
     dx_pool conns, exchanges;
     dx_arena spare;                /* the arena of the last exchange, for the next */
     struct dx_http2_shared *http2; /* NULL until a client speaks it */

@@ -231,15 +231,20 @@ static void begin_body(dx_http2_stream *s)
 static bool make_exchange(dx_http2_stream *s)
 {
     s->x = dx_http_exchange_new(s->h->http, &dx_http2_exchange_ops, s);
+    if (s->x)
+        s->x->number = (uint32_t)s->id;
     return s->x != NULL;
 }
 
+/* Without the query: there may be a token in it. */
 static void log_request(const dx_http2_stream *s, const dx_http2_block *block)
 {
+    dx_bytes path = {block->path.at, dx_bytes_find(block->path, '?')};
+
     dx_log_write(s->h->conn->net->log, DX_LOG_DEBUG,
                  "HTTP/2 connection %d.%u, stream %d: %.*s%s%.*s %.*s", dx_conn_fd(s->h->conn),
                  s->h->number, s->id, DX_FORMAT(block->method), block->protocol.at ? " " : "",
-                 DX_FORMAT(block->protocol), DX_FORMAT(block->path));
+                 DX_FORMAT(block->protocol), DX_FORMAT(path));
 }
 
 void dx_http2_stream_on_head(dx_http2_stream *s, const dx_http2_block *block, bool is_whole)

@@ -37,11 +37,15 @@ dx_server *dx_server_new_sized(const dx_server_options *options, size_t options_
     if (s == NULL)
         return NULL;
     s->is_asked_too_much = !dx_sized_copy(&s->options, sizeof s->options, options, options_size);
-    s->log = (dx_log){DX_LOG_INFO, STDERR_FILENO, s->options.log, s->options.log_context};
+    s->log = (dx_log){dx_log_sink_new(STDERR_FILENO), -1};
+    if (s->log.sink)
+        dx_log_sink_set_taker(s->log.sink, s->options.log, s->options.log_context);
     dx_list_init(&s->owned);
     s->listen = copy_or(s->options.listen, "127.0.0.1:4437");
     s->loop_name = copy_or(s->options.loop, "auto");
     s->log_level = copy_or(s->options.log_level, "info");
+    s->log_format = copy_or(s->options.log_format, "auto");
+    s->access_log = copy_or(s->options.access_log, "off");
     s->subject_header = copy_or(s->options.subject_header, "");
     s->trusted_from = copy_or(s->options.trusted_from, "");
     s->origins = copy_or(s->options.origins, "");
@@ -66,7 +70,7 @@ dx_server *dx_server_new_sized(const dx_server_options *options, size_t options_
     s->ws_config.message_bytes_max =
         s->options.message_bytes_max ? s->options.message_bytes_max : MESSAGE_BYTES_MAX;
     bool has_admin = dx_admin_init(&s->admin, s);
-    if (s->listen && s->loop_name && s->log_level && s->subject_header && s->trusted_from &&
+    if (s->log.sink && s->log_format && s->access_log && s->listen && s->loop_name && s->log_level && s->subject_header && s->trusted_from &&
         s->origins && s->data && s->redirect && s->client_ca && s->client_mode && s->client_name &&
         dx_server_copy_tls(s) && dx_server_copy_tokens(s) && has_admin)
         return s;
@@ -127,6 +131,8 @@ void dx_server_free(dx_server *s)
     free(s->listen);
     free(s->loop_name);
     free(s->log_level);
+    free(s->log_format);
+    free(s->access_log);
     dx_trust_deinit(&s->trust);
     free(s->subject_header);
     free(s->trusted_from);
@@ -140,6 +146,7 @@ void dx_server_free(dx_server *s)
     dx_allowances_deinit(&s->allowances);
     dx_server_forget_tls(s);
     dx_server_forget_tokens(s);
+    dx_log_sink_free(s->log.sink);
     free(s);
 }
 
@@ -352,6 +359,22 @@ static dx_err read_access(dx_server *s)
     return DX_OK;
 }
 
+static dx_err read_log_options(dx_server *s)
+{
+    dx_log_format format;
+    dx_access_log_policy policy;
+
+    if (!dx_log_format_from_name(s->log_format, &format))
+        return fail(s, DX_ERR_NAME, s->log_format, "log formats auto, logfmt, json");
+    dx_log_sink_set_format(s->log.sink, format);
+    if (dx_server_set_log_level(s, s->log_level) != DX_OK)
+        return fail(s, DX_ERR_NAME, s->log_level, "log levels error, warn, info, debug");
+    if (!dx_access_log_policy_read(s->access_log, &policy))
+        return fail(s, DX_ERR_NAME, s->access_log, "access logs " DX_ACCESS_LOG_FORMS);
+    atomic_store(&s->access_log_policy, policy);
+    return DX_OK;
+}
+
 static dx_err read_options(dx_server *s)
 {
     if (s->is_asked_too_much)
@@ -359,8 +382,9 @@ static dx_err read_options(dx_server *s)
                     NULL);
     if (s->options.is_stepped && (s->options.workers > 1 || strcmp(s->loop_name, "io_uring") == 0))
         return fail(s, DX_ERR_NAME, "is_stepped", "one worker, by epoll");
-    if (!dx_log_level_from_name(s->log_level, &s->log.level))
-        return fail(s, DX_ERR_NAME, s->log_level, "log levels error, warn, info, debug");
+    dx_err log_err = read_log_options(s);
+    if (log_err != DX_OK)
+        return log_err;
     if (!dx_loop_kind_from_name(s->loop_name, &s->loop_kind))
         return fail(s, DX_ERR_NAME, s->loop_name, "loops auto, epoll, io_uring");
     if (s->options.workers > DX_WORKERS_MAX)
@@ -458,6 +482,8 @@ dx_err dx_server_start(dx_server *s)
     dx_assert(s->workers == NULL);
     dx_err err = read_options(s);
     if (err == DX_OK)
+        err = dx_log_sink_start(s->log.sink); /* from here on nobody waits for its reader */
+    if (err == DX_OK)
         err = dx_server_start_tls(s);
     if (err == DX_OK)
         err = dx_server_start_tokens(s);
@@ -541,6 +567,16 @@ void dx_server_stop(dx_server *s)
 {
     if (s->workers)
         dx_workers_stop(s->workers);
+}
+
+dx_err dx_server_set_log_level(dx_server *s, const char *name)
+{
+    dx_log_level level;
+
+    if (!dx_log_level_from_name(name, &level))
+        return DX_ERR_NAME;
+    dx_log_sink_set_level(s->log.sink, level);
+    return DX_OK;
 }
 
 uint16_t dx_server_port(const dx_server *s)

@@ -15,6 +15,7 @@
 #include "net/tls_dev.h"
 #include "serve/access.h"
 #include "serve/admin.h"
+#include "serve/access_log.h"
 #include "serve/allowance.h"
 #include "serve/lease.h"
 #include "serve/console.h"
@@ -42,6 +43,8 @@ struct dx_worker {
     uint32_t index;
     dx_loop *loop;
     dx_errands errands; /* the program's */
+    dx_log log; /* the server's, with the worker's number */
+    dx_access_log access_log;
     dx_net net;
     dx_http http, redirect; /* the latter for DX_LISTEN_REDIRECT */
     dx_ws_worker ws;
@@ -66,7 +69,7 @@ typedef struct dx_health {
 
 struct dx_server {
     char *listen;
-    char *loop_name, *log_level;
+    char *loop_name, *log_level, *log_format, *access_log;
     char *subject_header, *trusted_from, *origins;
     char *data;      /* "": none */
     dx_store *store; /* NULL: nothing is kept on disk */
@@ -75,6 +78,7 @@ struct dx_server {
     dx_server_options options;
     bool is_asked_too_much; /* the program uses options of a later version */
     dx_log log;
+    atomic_uint access_log_policy;
     dx_loop_kind loop_kind;
     dx_router router;
     dx_ws_config ws_config; /* of all endpoints */

@@ -23,6 +23,13 @@ static void on_accept(dx_listener *listener, int fd)
                     is_tls ? w->server->tls : NULL);
 }
 
+static void on_over(void *context, const dx_exchange *x)
+{
+    dx_worker *w = context;
+
+    dx_access_log_note(&w->access_log, x);
+}
+
 static dx_err open_listeners(dx_worker *w)
 {
     dx_server *s = w->server;
@@ -32,7 +39,7 @@ static dx_err open_listeners(dx_worker *w)
         dx_listener *l = &w->listeners[i];
         l->on_accept = on_accept;
         l->owner = w;
-        l->log = &s->log;
+        l->log = &w->log;
         dx_err err = dx_listener_open(l, w->loop, *fd);
         if (err != DX_OK)
             return err;
@@ -154,7 +161,9 @@ dx_err dx_worker_start(dx_loop *loop, uint32_t index, void *server)
     dx_timer_init(&w->drain_tick, on_drain_tick);
     if (index == 0)
         dx_health_begin(s);
-    dx_net_init(&w->net, loop, &DX_NET_LIMITS_DEFAULT, &s->log);
+    w->log = (dx_log){s->log.sink, (int)index};
+    dx_access_log_init(&w->access_log, &w->log, &s->access_log_policy, s->workers_count);
+    dx_net_init(&w->net, loop, &DX_NET_LIMITS_DEFAULT, &w->log);
     dx_ws_worker_init(&w->ws, &w->net);
     dx_leases_init(&w->leases, loop);
     dx_pool_init(&w->doors, dx_door_bytes());
@@ -162,8 +171,10 @@ dx_err dx_worker_start(dx_loop *loop, uint32_t index, void *server)
     dx_hub_set_encoder(dx_streams_hub(s->streams, index), w);
     dx_err err = dx_http_init(&w->http, &w->net, &s->router, &s->http_config);
     w->http.more = dx_door_more;
+    w->http.watch = (dx_exchange_watch){on_over, w};
     if (err == DX_OK)
         err = dx_http_init(&w->redirect, &w->net, &s->redirect_router, &s->http_config);
+    w->redirect.watch = w->http.watch;
     if (err == DX_OK)
         err = dx_hub_begin(s->streams, index, loop);
     if (err == DX_OK)

@@ -125,6 +125,8 @@ dx_ws *dx_ws_handshake_accept(dx_exchange *x, dx_ws_worker *worker, const dx_ws_
         headers[count++] =
             (dx_header){DX_BYTES("Sec-WebSocket-Extensions"),
                         dx_bytes_at(handshake->extension.at, handshake->extension.size)};
+    x->status = x->is_tunnel ? 200 : 101;
+    dx_exchange_note(x);
     dx_ws_begin(ws, x->ops->upgrade(x, headers, count));
     return ws;
 }

@@ -19,7 +19,7 @@ const file = (name, text) => {
 // A server with an admin listener: server.admin is its URL.
 async function start(...args) {
   const server = await Server.start(duplex, ['serve', '--memory', '--listen', '127.0.0.1:0', ...args]);
-  [, server.admin] = await server.says(/admin on (\S+)/);
+  [, server.admin] = await server.says(/admin on ([^\s"]+)/);
   return server;
 }
 

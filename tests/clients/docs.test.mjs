@@ -28,7 +28,7 @@ assert.ok(documents.length >= 3);
 for (const file of documents) {
   test(`${file}: its commands work as they stand`, limit, async () => {
     const server = await serve('--admin', '127.0.0.1:0');
-    const [, admin] = await server.says(/admin on http:\/\/(\S+)/);
+    const [, admin] = await server.says(/admin on http:\/\/([^\s"]+)/);
     try {
       for (const block of blocks(file, 'sh')) {
         const command = block.replaceAll('127.0.0.1:4437', new URL(server.url).host).replaceAll('127.0.0.1:4438', admin)
@@ -68,7 +68,7 @@ test('README.md: the program compiles as it is told to, and serves', limit, asyn
     child.stderr.on('data', (piece) => { log += piece; });
     const listening = async () => {
       while (!/listening on http:/.test(log)) await once(child.stderr, 'data');
-      return /listening on (http:\S+)/.exec(log)[1];
+      return /listening on (http:[^\s"]+)/.exec(log)[1];
     };
     const url = await within(listening(), 'its address');
     await shell('curl', ['-sSf', '-d', 'x', `${url}/live/a`]);

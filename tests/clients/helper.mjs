@@ -155,7 +155,7 @@ export const echo = path.join(build, 'examples/echo');
 export class Server extends Program {
   static async start(command, args) {
     const server = new Server(command, args);
-    const [, url] = await server.says(/listening on (\S+)/);
+    const [, url] = await server.says(/listening on ([^\s"]+)/);
     server.url = url;
     server.ws = url.replace(/^http/, 'ws');
     server.host = url.replace(/^https?:\/\//, '');

@@ -288,7 +288,7 @@ test('what is wrong with certificates is told at the start', limit, async () => 
 test('http:// and https:// side by side, and a unix socket in clear', limit, async () => {
   const socket = path.join(state, 'socket');
   const server = await serve('--tls', 'dev', '--listen', 'http://127.0.0.1:0', '--listen', `unix:${socket}`);
-  const [, clear] = await server.says(/listening on (http:\S+)/);
+  const [, clear] = await server.says(/listening on (http:[^\s"]+)/);
   assert.equal((await request(`${server.url}/healthz`)).status, 200);
   assert.equal((await request(`${clear}/healthz`)).status, 200);
   assert.equal((await request('http://a/healthz', { socketPath: socket })).status, 200);
