@@ -3,23 +3,33 @@
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/demo_compare.h"
+#include "cli/notify.h"
 #include "cli/signals.h"
+#include "cli/upgrade.h"
 #include "cli/web.h"
 #include "serve/admin_streams.h"
 #include "serve/console.h"
 #include "serve/listen.h"
 #include "serve/revoked.h"
-#include "serve/stats.h"
+#include "serve/server.h"
 
 #include <arpa/inet.h>
 #include <examples/demo.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { DEMO_SEED = 20 };
+enum {
+    DEMO_SEED = 20,
+    HAND_OVER_MS = 2000, /* for what is under way when the next process takes over: nobody is served meanwhile */
+};
 
 typedef struct serving {
+    const dx_settings *settings;
     dx_server *server;
+    dx_handed sockets;    /* to begin with; later those that are handed over */
+    dx_upgrade asked;     /* by the process before; */
+    dx_upgrade next;      /* the process after */
+    bool is_handing_over; /* after dx_cli_signals_stop: to that one */
     ticker *ticker; /* NULL without --demo, as the two below */
     game *game;
     dx_demo_compare *compare;
@@ -128,6 +138,7 @@ static void on_signal(void *context, unsigned count)
 {
     const serving *to = context;
 
+    dx_notify("STOPPING=1\nSTATUS=draining");
     if (count == 1)
         dx_server_drain(to->server, to->drain_ms);
     else
@@ -137,34 +148,143 @@ static void on_signal(void *context, unsigned count)
 static void on_hangup(void *context)
 {
     const serving *to = context;
+
+    dx_notify_reloading("reading the certificates again");
     dx_err ignored =
         dx_server_reload(to->server); /* the log says what is wrong, and it serves on */
-
+    dx_notify("READY=1\nSTATUS=serving");
     (void)ignored;
+}
+
+static void on_turning(void *context)
+{
+    (void)context;
+    dx_notify("WATCHDOG=1");
+}
+
+static void say_no_upgrade(const serving *to, const char *why)
+{
+    dx_log_write(&to->server->log, DX_LOG_ERROR, "no upgrade, this process serves on: %s", why);
+}
+
+/* The new process reads its configuration first: if that is no good nothing changes here. */
+static void on_upgrade(void *context)
+{
+    serving *to = context;
+    char why[DX_UPGRADE_WHY_BYTES];
+
+    if (to->is_handing_over)
+        return;
+    dx_handed_deinit(&to->sockets);
+    dx_err err = dx_server_hand_sockets(to->server, &to->sockets);
+    if (err != DX_OK) {
+        say_no_upgrade(to, err == DX_ERR_CLOSED ? "it is going away" : dx_err_text(err));
+        return;
+    }
+    dx_log_write(&to->server->log, DX_LOG_INFO, "upgrade: starting the next process");
+    if (!dx_upgrade_begin(&to->next, &to->sockets, why)) {
+        say_no_upgrade(to, why);
+        return;
+    }
+    dx_log_write(&to->server->log, DX_LOG_INFO, "upgrade: process %ld is ready", (long)to->next.child);
+    dx_notify_reloading("handing over");
+    to->is_handing_over = true;
+    dx_server_hand_over(to->server, to->drain_ms < HAND_OVER_MS ? to->drain_ms : HAND_OVER_MS);
+}
+
+/* Everything has ended here but the log. True: the next process serves. */
+static bool hand_over(serving *to)
+{
+    char why[DX_UPGRADE_WHY_BYTES];
+    long child = (long)to->next.child;
+
+    dx_server_close(to->server);
+    if (!dx_upgrade_finish(&to->next, why)) {
+        say_no_upgrade(to, why);
+        return false;
+    }
+    dx_log_write(&to->server->log, DX_LOG_INFO, "upgrade: process %ld has taken over", child);
+    dx_notify("MAINPID=%ld", child);
+    dx_upgrade_release(&to->next);
+    return true;
+}
+
+static int code_of(dx_err err)
+{
+    bool is_config = err == DX_ERR_ADDRESS || err == DX_ERR_NAME || err == DX_ERR_TOO_LARGE;
+
+    return is_config ? DX_EXIT_CONFIG : DX_EXIT_FAILURE;
+}
+
+/* The log says what is wrong; so does the answer to the process before, if there is one. */
+static dx_err start(serving *to)
+{
+    char why[DX_LOG_LAST_BYTES];
+    const char *left = NULL;
+    dx_err err = dx_server_prepare(to->server, &to->sockets);
+
+    if (err == DX_OK) {
+        if (dx_handed_left(&to->sockets, &left) > 0)
+            dx_log_write(&to->server->log, DX_LOG_WARN,
+                         "a socket that was handed over is not listened on any more: %s", left);
+        dx_handed_deinit(&to->sockets);
+        dx_upgrade_wait(&to->asked);
+        err = dx_server_begin(to->server);
+    }
+    if (err != DX_OK) {
+        dx_log_sink_last_error(to->server->log.sink, why);
+        dx_upgrade_give_up(&to->asked, why);
+    }
+    return err;
+}
+
+static void write_pid_file(const serving *to)
+{
+    const char *path = to->settings->pid_file;
+    FILE *file = path ? fopen(path, "we") : NULL;
+
+    if (path == NULL)
+        return;
+    bool is_good = file != NULL && fprintf(file, "%ld\n", (long)getpid()) > 0;
+    if (file != NULL && fclose(file) != 0)
+        is_good = false;
+    if (!is_good)
+        dx_log_write(&to->server->log, DX_LOG_WARN, "--pid-file %.300s cannot be written", path);
+}
+
+/* The next process has written its own. */
+static void remove_pid_file(const serving *to)
+{
+    if (to->settings->pid_file && !to->is_handing_over)
+        unlink(to->settings->pid_file);
 }
 
 static int serve(serving *to)
 {
-    dx_cli_signals signals = {.on_signal = on_signal, .on_hangup = on_hangup, .context = to};
+    dx_cli_signals signals = {
+        .on_signal = on_signal, .on_hangup = on_hangup, .on_upgrade = on_upgrade, .context = to};
 
     dx_cli_signals_block(
         &signals); /* the workers inherit it; waited for once there is something to stop */
-    dx_err err = dx_server_start(to->server); /* the log says what is wrong */
-    if (err == DX_ERR_ADDRESS || err == DX_ERR_NAME || err == DX_ERR_TOO_LARGE)
-        return DX_EXIT_CONFIG;
+    dx_err err = start(to);
     if (err != DX_OK)
-        return DX_EXIT_FAILURE;
+        return code_of(err);
     if (to->ticker && !(ticker_start(to->ticker) && game_start(to->game)))
         err = DX_ERR_MEMORY;
     if (err == DX_OK)
         err = dx_cli_signals_start(&signals);
     if (err != DX_OK) {
+        dx_upgrade_give_up(&to->asked, dx_err_text(err));
         dx_server_stop(to->server);
         dx_server_wait(to->server);
         return fail(DX_EXIT_FAILURE, err, "cannot start what it needs");
     }
+    write_pid_file(to);
+    dx_upgrade_take_over(&to->asked);
+    dx_notify("READY=1\nSTATUS=serving");
     dx_server_wait(to->server);
     dx_cli_signals_stop(&signals);
+    remove_pid_file(to);
     return DX_EXIT_OK;
 }
 
@@ -310,35 +430,81 @@ static bool is_write_meant(const dx_settings *s)
     return true;
 }
 
-static int serve_as_configured(const dx_settings *s)
+/* True: it ended because the next process was to take over, which failed: the sockets are there still. */
+static bool serve_once(const dx_settings *s, serving *to, int *ret_code)
 {
+    to->is_handing_over = false;
+    to->drain_ms = (uint32_t)s->drain_ms;
+    to->server = server_new(s);
+    if (to->server == NULL) {
+        *ret_code = fail(DX_EXIT_FAILURE, DX_ERR_MEMORY, "cannot make a server");
+        return false;
+    }
+    if (dx_notify_watchdog_ms() > 0)
+        to->server->on_turning = on_turning;
+    *ret_code = add_routes(to->server, s);
+    if (*ret_code == DX_EXIT_OK && s->demo && !add_demo(to))
+        *ret_code = DX_EXIT_CONFIG;
+    if (*ret_code == DX_EXIT_OK)
+        *ret_code = serve(to);
+    bool is_again = to->is_handing_over && !hand_over(to);
+    ticker_free(to->ticker);
+    game_free(to->game);
+    dx_demo_compare_free(to->compare);
+    dx_server_free(to->server);
+    to->server = NULL;
+    to->ticker = NULL;
+    to->game = NULL;
+    to->compare = NULL;
+    return is_again;
+}
+
+static int serve_as_configured(const dx_settings *s, serving *to)
+{
+    int code = DX_EXIT_OK;
+
     if (!is_write_meant(s))
         return DX_EXIT_CONFIG;
-    serving to = {.server = server_new(s), .drain_ms = (uint32_t)s->drain_ms};
-    if (to.server == NULL)
-        return fail(DX_EXIT_FAILURE, DX_ERR_MEMORY, "cannot make a server");
-    int code = add_routes(to.server, s);
-    if (code == DX_EXIT_OK && s->demo && !add_demo(&to))
-        code = DX_EXIT_CONFIG;
-    if (code == DX_EXIT_OK)
-        code = serve(&to);
-    ticker_free(to.ticker);
-    game_free(to.game);
-    dx_demo_compare_free(to.compare);
-    dx_server_free(to.server);
+    to->settings = s;
+    while (serve_once(s, to, &code))
+        ;
     return code;
+}
+
+/* A socket whose service manager or process before is not there any more is no reason not to start. */
+static void take_sockets(serving *to)
+{
+    if (!dx_upgrade_is_asked(&to->asked, &to->sockets) && dx_notify_sockets(&to->sockets) != DX_OK)
+        dx_cli_say("serve", "out of memory: not all sockets of the service manager are taken");
+}
+
+/* The first line of what is wrong with the configuration. */
+static void give_up_for(serving *to, dx_bytes problems)
+{
+    char why[DX_UPGRADE_WHY_BYTES];
+    size_t size = dx_min_size(dx_bytes_find(problems, '\n'), sizeof why - 1);
+
+    dx_copy(why, problems.at, size);
+    why[size] = '\0';
+    dx_upgrade_give_up(&to->asked, why);
 }
 
 static int run(const void *options)
 {
     dx_config config;
+    serving to = {.asked.channel = -1, .next.channel = -1};
     int code = DX_EXIT_CONFIG;
 
+    take_sockets(&to);
     dx_config_init(&config);
-    if (dx_config_load(&config, options, environ))
-        code = serve_as_configured(&config.settings);
-    else
+    if (dx_config_load(&config, options, environ)) {
+        code = serve_as_configured(&config.settings, &to);
+    } else {
         dx_cli_say_lines("serve", dx_buffer_view(&config.problems));
+        give_up_for(&to, dx_buffer_view(&config.problems));
+    }
+    dx_upgrade_give_up(&to.asked, "it could not begin");
+    dx_handed_deinit(&to.sockets);
     dx_config_deinit(&config);
     return code;
 }
@@ -350,7 +516,8 @@ const dx_cli_command dx_cli_serve = {
         "Serves streams: below /s/ and /v1/stream/, made by PUT; below /live/, made when they are\n"
         "first used and kept in memory; below /u/NAME/, inboxes that only NAME reads. --config\n"
         "changes that. Also pages at /, /healthz and /readyz. Logs to stderr. The first SIGTERM or SIGINT\n"
-        "lets what is under way finish, the second ends it at once.",
+        "lets what is under way finish, the second ends it at once. SIGHUP reads again what may change;\n"
+        "SIGUSR2 starts the program anew, which takes over the sockets: docs/upgrade.md.",
     .options = dx_settings_options,
     .options_count = DX_SETTINGS_COUNT,
     .defaults = &dx_settings_defaults,

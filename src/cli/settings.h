@@ -11,7 +11,7 @@
 
 #include <duplex/duplex.h>
 
-enum { DX_SETTINGS_COUNT = 35, DX_NAMESPACE_COUNT = 15, DX_NAMESPACES_MAX = 64 };
+enum { DX_SETTINGS_COUNT = 36, DX_NAMESPACE_COUNT = 15, DX_NAMESPACES_MAX = 64 };
 
 #define DX_ADMIN_DEFAULT "127.0.0.1:4438"
 
@@ -30,7 +30,7 @@ typedef struct dx_settings {
     dx_cli_texts listen, origins, trusted_from, tls_cert, tls_key, redirect, token_keys;
     uint64_t workers; /* 0: one per core */
     uint64_t message_max, ping_ms, idle_ms, wait_ms, drain_ms, http2_streams;
-    const char *loop, *log_level, *log_format, *access_log, *data, *web, *subject_header, *tls;
+    const char *loop, *log_level, *log_format, *access_log, *pid_file, *data, *web, *subject_header, *tls;
     const char *token_audience, *token_cookie, *revocations;
     const char *tls_client_ca, *tls_client, *tls_client_name;
     const char *admin; /* NULL: DX_ADMIN_DEFAULT, if nobody has it */

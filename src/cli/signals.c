@@ -16,6 +16,8 @@ static void *wait_for_signals(void *context)
             continue;
         else if (got == SIGHUP)
             s->on_hangup(s->context);
+        else if (got == SIGUSR2)
+            s->on_upgrade(s->context);
         else
             s->on_signal(s->context, ++count);
     return NULL;
@@ -31,6 +33,8 @@ static sigset_t all_signals(const dx_cli_signals *s)
     sigaddset(&set, SIGNAL_OVER);
     if (s->on_hangup)
         sigaddset(&set, SIGHUP);
+    if (s->on_upgrade)
+        sigaddset(&set, SIGUSR2);
     return set;
 }
 

@@ -1,4 +1,4 @@
-/* SIGINT and SIGTERM, perhaps SIGHUP, as calls on a thread of their own: no code runs inside a signal handler.
+/* SIGINT and SIGTERM, perhaps SIGHUP and SIGUSR2, as calls on a thread of their own: no code runs inside a signal handler.
  * Is:     blocking the signals, waiting for them, ending that.
  * Is not: what they mean (command_serve.c, command_sub.c).
  * Memory: one struct of the caller's, and a thread.
@@ -16,6 +16,7 @@
 typedef struct dx_cli_signals {
     void (*on_signal)(void *context, unsigned count); /* count: 1 for the first, … */
     void (*on_hangup)(void *context);                 /* SIGHUP; NULL: as without us */
+    void (*on_upgrade)(void *context);                /* SIGUSR2; the same */
     void *context;
     pthread_t thread;
     sigset_t set;

@@ -399,9 +399,15 @@ dx_conn *dx_exchange_conn(const dx_exchange *x)
 
 void dx_exchange_handle(dx_exchange *x)
 {
+    dx_exchange_watch *watch = x->watch; /* `x` may be over when the handler returns */
+
     dx_assert(x->state == DX_EXCHANGE_READING);
     x->state = DX_EXCHANGE_HANDLING;
+    if (watch)
+        atomic_store_explicit(&watch->handling, x->match.route->pattern, memory_order_relaxed);
     x->match.route->handle(x, x->match.route->context);
+    if (watch)
+        atomic_store_explicit(&watch->handling, NULL, memory_order_relaxed);
 }
 
 void dx_exchange_abandon(dx_exchange *x)

@@ -43,6 +43,7 @@ typedef enum dx_exchange_framing {
 typedef struct dx_exchange_watch {
     void (*over)(void *context, const dx_exchange *x); /* NULL: nobody */
     void *context;
+    _Atomic(const char *) handling; /* the pattern of the route whose handler runs; NULL: none does */
 } dx_exchange_watch;
 
 /* What a carrier does for an exchange. */
@@ -83,7 +84,7 @@ struct dx_exchange {
     uint32_t number;           /* of its stream of HTTP/2; 0: none */
     uint64_t begun_ns;         /* loop time */
     uint64_t sent_bytes;       /* of content, that were given to the carrier */
-    const dx_exchange_watch *watch; /* NULL: it was told */
+    dx_exchange_watch *watch; /* NULL: it was told */
     dx_http_request_head head; /* views: into the input, or the arena once it was kept */
     dx_route_match match;
     dx_bytes path; /* decoded, in the arena */

@@ -12,8 +12,9 @@
 #include <unistd.h>
 
 enum {
-    PIPELINED_BYTES_MAX = 65536
-}; /* kept while a request is handled; more waits in the kernel */
+    PIPELINED_BYTES_MAX = 65536, /* kept while a request is handled; more waits in the kernel */
+    FIRST_REQUEST_MS = 500,      /* to one who connected just before the server goes away */
+};
 
 #define FROM_HEAD (DX_BIT(H1_BODY) | DX_BIT(H1_RECEIVING) | DX_BIT(H1_HANDLING) | DX_BIT(H1_OVER))
 
@@ -536,8 +537,10 @@ void dx_http1_drain(dx_conn *conn)
 
     h->is_draining = true;
     h->keep_alive = false;
-    if (h->state == H1_IDLE)
+    if (h->state == H1_IDLE && h->is_kept)
         dx_conn_finish(conn);
+    else if (h->state == H1_IDLE) /* it was accepted, and its first request may be on the way */
+        dx_conn_set_deadline(conn, FIRST_REQUEST_MS);
     else if (h->state == H1_HANDLING && h->x)
         dx_exchange_hurry(h->x);
 }

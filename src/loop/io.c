@@ -37,6 +37,15 @@ void dx_io_accept_start(dx_io *io)
     io->loop->backend->accept_start(io);
 }
 
+bool dx_io_accept_stop(dx_io *io)
+{
+    dx_assert(dx_io_is_open(io));
+    if (!dx_io_has(io, DX_IO_ACCEPTING))
+        return true;
+    dx_io_unset(io, DX_IO_ACCEPTING);
+    return io->loop->backend->accept_stop(io);
+}
+
 void dx_io_connect(dx_io *io, const struct sockaddr *address, socklen_t address_bytes)
 {
     dx_assert(dx_io_is_open(io) && io->ops->on_connect);
@@ -180,6 +189,11 @@ bool dx_io_report_accept_error(dx_io *io, int error)
     dx_io_unset(io, DX_IO_ACCEPTING);
     io->ops->on_accept(io, -1, dx_err_from_errno(error));
     return true;
+}
+
+void dx_io_report_accept_stopped(dx_io *io)
+{
+    io->ops->on_accept(io, -1, DX_ERR_CLOSED);
 }
 
 void dx_io_report_connect(dx_io *io)

@@ -142,6 +142,10 @@ DX_MUST_USE dx_err dx_io_open(dx_io *io, dx_loop *loop, int fd, const dx_io_ops 
 /* Accepts until stopped by an error or dx_io_close. Listeners only. */
 void dx_io_accept_start(dx_io *io);
 
+/* Accepts no more. True: that is so already. False: connections that the kernel has accepted meanwhile are
+ * still given to on_accept; then it is called with DX_ERR_CLOSED. */
+DX_MUST_USE bool dx_io_accept_stop(dx_io *io);
+
 /* Connects; on_connect tells. `address` is borrowed. Before anything else is asked of `io`, once;
  * receiving may be started at once and begins when it is connected. */
 void dx_io_connect(dx_io *io, const struct sockaddr *address, socklen_t address_bytes);

@@ -52,6 +52,8 @@ typedef struct dx_loop_backend {
      * been handed to the kernel; calls dx_io_report_closed when nothing refers to `io` any more.
      * The owner's io->fd is -1 from then on. */
     void (*close)(dx_io *io, int fd);
+    /* Accepts no more: true at once; false: it says so by dx_io_report_accept_stopped later. */
+    bool (*accept_stop)(dx_io *io);
     /* A descriptor that is readable when `wait` would report something; NULL: there is none. */
     int (*fd)(const dx_loop *loop);
 } dx_loop_backend;
@@ -112,6 +114,7 @@ void dx_io_report_accept(dx_io *io, int fd);
 /* What accept() failed with (positive errno). False: it is of that one connection, try the next one
  * (EAGAIN is not for this). True: accepting has stopped and the owner was told. */
 bool dx_io_report_accept_error(dx_io *io, int error);
+void dx_io_report_accept_stopped(dx_io *io);
 /* Asks the socket how it went. */
 void dx_io_report_connect(dx_io *io);
 void dx_io_report_closed(dx_io *io);

@@ -335,6 +335,13 @@ static void epoll_wait_and_report(dx_loop *loop, int wait_ms)
     }
 }
 
+/* What waits is the kernel's still, but what the loop hears of it must not be taken. */
+static bool epoll_accept_stop(dx_io *io)
+{
+    (void)io;
+    return true;
+}
+
 static int epoll_fd(const dx_loop *loop)
 {
     return ((const epoll_state *)loop->backend_state)->fd;
@@ -352,5 +359,6 @@ const dx_loop_backend dx_loop_epoll = {
     .recv_stop = epoll_recv_stop,
     .send = epoll_send,
     .close = epoll_close,
+    .accept_stop = epoll_accept_stop,
     .fd = epoll_fd,
 };

@@ -135,6 +135,18 @@ static void arm_accept(dx_io *io)
     dx_io_set(io, ARMED);
 }
 
+static bool cancel_accept(dx_io *io)
+{
+    if (!dx_io_has(io, ARMED))
+        return true;
+    struct io_uring_sqe *sqe = entry_of(io);
+    io_uring_prep_cancel64(sqe, (uintptr_t)io | OP_ACCEPT, 0);
+    io_uring_sqe_set_flags(sqe, IOSQE_CQE_SKIP_SUCCESS);
+    io_uring_sqe_set_data64(sqe, OP_NONE);
+    dx_io_set(io, CANCELLING);
+    return false;
+}
+
 static void uring_recv_start(dx_io *io)
 {
     if (!dx_io_has(io, ARMED)) /* else it still is, or is being cancelled and will be armed again */
@@ -195,8 +207,12 @@ static void on_accept(dx_io *io, int32_t result, uint32_t flags)
     }
     if (result >= 0)
         dx_io_report_accept(io, result);
-    else
+    else if (!dx_io_has(io, CANCELLING))
         (void)dx_io_report_accept_error(io, -result);
+    if (dx_io_is_open(io) && dx_io_has(io, CANCELLING) && !dx_io_has(io, ARMED)) {
+        dx_io_unset(io, CANCELLING);
+        dx_io_report_accept_stopped(io);
+    }
     if (dx_io_is_open(io) && dx_io_has(io, DX_IO_ACCEPTING) && !dx_io_has(io, ARMED))
         arm_accept(io);
 }
@@ -314,6 +330,7 @@ const dx_loop_backend dx_loop_io_uring = {
     .wait = uring_wait_and_report,
     .open = uring_open,
     .accept_start = arm_accept,
+    .accept_stop = cancel_accept,
     .connect_wait = uring_connect_wait,
     .recv_start = uring_recv_start,
     .recv_stop = uring_recv_stop,

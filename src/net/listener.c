@@ -46,6 +46,10 @@ static void on_accept(dx_io *io, int fd, dx_err err)
         l->on_accept(l, fd);
         return;
     }
+    if (err == DX_ERR_CLOSED) {
+        dx_listener_close(l);
+        return;
+    }
     if (!l->is_warned)
         dx_log_write(l->log, DX_LOG_WARN, "cannot accept: %s; trying again every %d ms",
                      dx_err_text(err), RETRY_MS);
@@ -85,6 +89,15 @@ dx_err dx_listener_open(dx_listener *l, dx_loop *loop, int fd)
     dx_timer_init(&l->retry, on_retry);
     dx_io_accept_start(&l->io);
     return DX_OK;
+}
+
+void dx_listener_stop(dx_listener *l)
+{
+    if (l->io.fd < 0)
+        return;
+    dx_timer_clear(&l->retry);
+    if (dx_io_accept_stop(&l->io))
+        dx_listener_close(l);
 }
 
 void dx_listener_close(dx_listener *l)

@@ -26,6 +26,10 @@ struct dx_listener {
  * Errors: DX_ERR_MEMORY, DX_ERR_FILES, DX_ERR_SYSTEM. */
 DX_MUST_USE dx_err dx_listener_open(dx_listener *listener, dx_loop *loop, int fd);
 
+/* The same without losing a connection that was accepted already: on_accept may still be called, until
+ * is_closed. */
+void dx_listener_stop(dx_listener *listener);
+
 /* Stops accepting; the struct must stay until is_closed, which a later turn sets. */
 void dx_listener_close(dx_listener *listener);
 

@@ -125,6 +125,22 @@ dx_err dx_socket_listen(dx_address *address, uint32_t count, int *fds)
     return DX_OK;
 }
 
+dx_err dx_socket_share(const dx_address *address, int fd, int *ret)
+{
+    int is_spread = 0;
+    socklen_t size = sizeof is_spread;
+
+    if (address->transport != DX_UNIX &&
+        getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &is_spread, &size) == 0 && is_spread &&
+        listen_one(address, true, ret) == DX_OK)
+        return DX_OK;
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (copy < 0)
+        return dx_err_from_errno(errno);
+    *ret = copy;
+    return DX_OK;
+}
+
 dx_err dx_socket_client(const dx_address *address, int *ret)
 {
     int fd = socket_new(address);

@@ -16,6 +16,11 @@
  * transport), DX_ERR_FILES, DX_ERR_SYSTEM. */
 DX_MUST_USE dx_err dx_socket_listen(dx_address *address, uint32_t count, int *fds);
 
+/* One more descriptor for `address`, where `fd` listens: a socket of its own beside it if that allows it
+ * (SO_REUSEPORT), else a duplicate of it.
+ * Errors: as above. */
+DX_MUST_USE dx_err dx_socket_share(const dx_address *address, int fd, int *ret);
+
 /* A socket for connecting to `address`.
  * Errors: as above. */
 DX_MUST_USE dx_err dx_socket_client(const dx_address *address, int *ret);

@@ -8,6 +8,7 @@
 #include "serve/server.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -35,7 +36,7 @@ bool dx_admin_init(dx_admin *a, dx_server *server)
 {
     const dx_server_options *o = &server->options;
 
-    *a = (dx_admin){.server = server, .fd = -1, .is_optional = o->is_admin_optional};
+    *a = (dx_admin){.server = server, .fd = -1, .handle = -1, .is_optional = o->is_admin_optional};
     a->address = strdup(o->admin ? o->admin : "");
     a->token_file = strdup(o->admin_token_file ? o->admin_token_file : "");
     /* A route for WebSockets gets requests before their bodies, so it is one of its own. */
@@ -154,8 +155,11 @@ static dx_err open_socket(dx_admin *a)
     struct stat st;
     const char *path = a->listen.address.local.sun_path;
     bool is_file = a->listen.address.transport == DX_UNIX && path[0] == '/';
-    dx_err err = dx_socket_listen(&a->listen.address, 1, &a->fd);
 
+    dx_address_format(&a->listen.address, text);
+    snprintf(a->name, sizeof a->name, "admin %s", text);
+    dx_err err = dx_server_open_socket(a->server, a->name, &a->listen.address, &a->fd);
+    a->handle = err == DX_OK ? a->fd : -1;
     dx_address_format(&a->listen.address, text);
     if (err == DX_ERR_IN_USE && a->is_optional) {
         dx_log_write(
@@ -280,7 +284,7 @@ void dx_admin_stop(dx_admin *a)
     a->is_stopped = true;
     dx_workers_stop(a->thread);
     dx_workers_join(a->thread);
-    if (a->listen.address.transport == DX_UNIX && a->listen.address.local.sun_path[0] != '\0')
+    if (!a->server->is_handed_over && a->listen.address.transport == DX_UNIX && a->listen.address.local.sun_path[0] != '\0')
         unlink(a->listen.address.local.sun_path);
 }
 
@@ -294,5 +298,5 @@ void dx_admin_close(dx_admin *a)
     a->is_stopped = false;
     if (a->fd >= 0)
         close(a->fd);
-    a->fd = -1;
+    a->fd = a->handle = -1;
 }

@@ -10,6 +10,7 @@
 
 #include "http/http1.h"
 #include "loop/workers.h"
+#include "net/handed.h"
 #include "net/listener.h"
 #include "serve/listen.h"
 
@@ -30,6 +31,8 @@ typedef struct dx_admin {
     uint32_t visits_count;      /* requests that are on their way to a worker, or back */
     dx_listen listen;
     int fd;             /* -1: not open, or the listener has it */
+    int handle;         /* the same, and stays; -1: there is none */
+    char name[DX_HANDED_NAME_BYTES]; /* of the socket, for the next process */
     dx_workers *thread; /* one; NULL: none */
     dx_loop *loop;
     dx_net net;

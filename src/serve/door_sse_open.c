@@ -14,6 +14,8 @@
 
 enum { RETRY_MS = 1000, RETRY_SPREAD_MS = 2000 };
 
+enum { RETURN_SPREAD_MS = 5000 };
+
 /* Looks up where to begin, and what the stream is like. It may outlive the door. */
 typedef struct position_read {
     dx_read read;
@@ -28,14 +30,6 @@ void dx_sse_door_forget_reading(dx_sse_door *d)
     d->reading = NULL;
 }
 
-static void on_hurry(dx_exchange *x, void *context)
-{
-    dx_sse_door *d = context;
-
-    (void)x;
-    if (d->has_begun) /* else when it begins */
-        dx_sse_door_end(d);
-}
 
 /* The client left before the response began. */
 static void on_gone(dx_exchange *x, void *context)
@@ -52,6 +46,31 @@ static uint32_t random_below(uint32_t bound)
 
     dx_random_fill(&random, sizeof random);
     return random % bound;
+}
+
+/* All who come back are not to come together: `retry` is for an EventSource, and others may heed it. */
+static void put_retry(dx_sse_door *d)
+{
+    char text[16];
+    dx_sse_note n;
+
+    snprintf(text, sizeof text, "%u", random_below(RETURN_SPREAD_MS));
+    dx_sse_note_init(&n);
+    dx_sse_write_field(&n.w, "retry", dx_bytes_of(text));
+    dx_sse_write_end(&n.w);
+    dx_sse_door_put(d, &n);
+}
+
+static void on_hurry(dx_exchange *x, void *context)
+{
+    dx_sse_door *d = context;
+
+    (void)x;
+    if (!d->has_begun) /* when it begins, then */
+        return;
+    if (atomic_load(&d->route->server->is_draining) && !d->is_over)
+        put_retry(d);
+    dx_sse_door_end(d);
 }
 
 /* A while of `ms` on average: not all who came together are to go together. */

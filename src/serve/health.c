@@ -62,6 +62,12 @@ static void on_readyz(dx_exchange *x, void *context)
         answer_not_ready(x, "The server is going away.");
         return;
     }
+    int stuck = dx_pulse_stuck(s->pulse);
+    if (stuck >= 0) {
+        snprintf(detail, sizeof detail, "Worker %d does not respond. The others serve on.", stuck);
+        answer_not_ready(x, detail);
+        return;
+    }
     if (s->store)
         dx_store_sqlite_state_get(s->store, &state);
     const char *fault = fault_of(state.status);

@@ -6,18 +6,14 @@
 #include "base/sized.h"
 #include "http/files.h"
 #include "net/address.h"
-#include "net/socket.h"
 #include "store/sqlite.h"
 
 #include <duplex/duplex.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
-    IN_USE_TRIES = 50, /* for an address that is in use, */
-    IN_USE_MS = 20,    /* one each so many */
     BODY_BYTES_MAX = 1048576, /* of a request on a route of the program's */
     EXIT_CONFIG = 78,         /* EX_CONFIG of sysexits.h */
     MESSAGE_BYTES_MAX = 65536,
@@ -78,15 +74,6 @@ dx_server *dx_server_new_sized(const dx_server_options *options, size_t options_
     return NULL;
 }
 
-static void close_fds(dx_server *s)
-{
-    for (size_t i = 0; s->fds && i < s->listens_count * s->workers_count; i++)
-        if (s->fds[i] >= 0)
-            close(s->fds[i]);
-    free(s->fds);
-    s->fds = NULL;
-}
-
 /* Back to before dx_server_start. */
 static void undo_start(dx_server *s)
 {
@@ -95,12 +82,15 @@ static void undo_start(dx_server *s)
     if (s->store) /* answers what it was asked, on loops that do not run any more */
         s->store->ops->free(s->store);
     s->store = NULL;
+    dx_pulse_stop(s->pulse);
     dx_workers_free(s->workers);
+    dx_pulse_free(s->pulse);
+    s->pulse = NULL;
     dx_streams_free(s->streams);
     dx_admin_close(&s->admin);
     for (uint32_t i = 0; s->worker && i < s->workers_count; i++)
         dx_worker_deinit(&s->worker[i]);
-    close_fds(s);
+    dx_server_close_sockets(s);
     free(s->worker);
     dx_watch_free(s->watch);
     s->watch = NULL;
@@ -413,38 +403,6 @@ static void log_address(const dx_server *s, const dx_listen *listen)
                  text);
 }
 
-/* The sockets of a process that was killed may outlive it by a moment: the kernel takes an io_uring apart
- * after the process is gone. A server that is started again at once waits for that. */
-static dx_err listen_soon(dx_server *s, size_t index)
-{
-    dx_address *address = &s->listens[index].address;
-    int *fds = &s->fds[index * s->workers_count];
-    dx_err err = dx_socket_listen(address, s->workers_count, fds);
-
-    for (int i = 0; i < IN_USE_TRIES && err == DX_ERR_IN_USE; i++) {
-        nanosleep(&(struct timespec){.tv_nsec = IN_USE_MS * 1000000L}, NULL);
-        err = dx_socket_listen(address, s->workers_count, fds);
-    }
-    return err;
-}
-
-static dx_err open_sockets(dx_server *s)
-{
-    s->fds = malloc(s->listens_count * s->workers_count * sizeof *s->fds);
-    if (s->fds == NULL)
-        return DX_ERR_MEMORY;
-    for (size_t i = 0; i < s->listens_count * s->workers_count; i++)
-        s->fds[i] = -1;
-    for (size_t i = 0; i < s->listens_count; i++) {
-        char text[DX_ADDRESS_TEXT_BYTES];
-        dx_address_format(&s->listens[i].address, text);
-        dx_err err = listen_soon(s, i);
-        if (err != DX_OK)
-            return fail(s, err, text, NULL);
-    }
-    return DX_OK;
-}
-
 static dx_err open_store(dx_server *s)
 {
     char why[DX_STORE_WHY_BYTES] = "";
@@ -477,9 +435,10 @@ static dx_err start_workers(dx_server *s)
     return err == DX_OK ? DX_OK : fail(s, err, "cannot start the workers", NULL);
 }
 
-dx_err dx_server_start(dx_server *s)
+dx_err dx_server_prepare(dx_server *s, dx_handed *handed)
 {
     dx_assert(s->workers == NULL);
+    s->handed = handed;
     dx_err err = read_options(s);
     if (err == DX_OK)
         err = dx_log_sink_start(s->log.sink); /* from here on nobody waits for its reader */
@@ -490,13 +449,30 @@ dx_err dx_server_start(dx_server *s)
     if (err == DX_OK)
         err = dx_server_start_redirect(s);
     if (err == DX_OK)
-        err = open_sockets(s);
+        err = dx_server_open_sockets(s);
     if (err == DX_OK)
         dx_server_settle_redirect(s);
     if (err == DX_OK)
         err = dx_admin_open(&s->admin);
-    if (err == DX_OK)
-        err = open_store(s);
+    s->handed = NULL;
+    if (err != DX_OK)
+        undo_start(s);
+    return err;
+}
+
+static dx_err start_pulse(dx_server *s)
+{
+    dx_pulse *pulse = NULL;
+    dx_err err = dx_pulse_new(s, &pulse);
+
+    atomic_store(&s->pulse, pulse);
+    return err;
+}
+
+dx_err dx_server_begin(dx_server *s)
+{
+    dx_err err = open_store(s);
+
     if (err == DX_OK)
         err = start_workers(s);
     if (err == DX_OK)
@@ -505,6 +481,8 @@ dx_err dx_server_start(dx_server *s)
         err = dx_server_watch_tokens(s);
     if (err == DX_OK)
         err = dx_admin_start(&s->admin);
+    if (err == DX_OK && !s->options.is_stepped)
+        err = start_pulse(s);
     if (err != DX_OK && s->workers) {
         dx_workers_stop(s->workers);
         dx_workers_join(s->workers);
@@ -523,17 +501,32 @@ dx_err dx_server_start(dx_server *s)
     return DX_OK;
 }
 
+dx_err dx_server_start(dx_server *s)
+{
+    dx_err err = dx_server_prepare(s, NULL);
+
+    return err == DX_OK ? dx_server_begin(s) : err;
+}
+
+void dx_server_close(dx_server *s)
+{
+    dx_assert(s->is_joined);
+    undo_start(s);
+}
+
 /* ---- stopping --------------------------------------------------------------------------------- */
 
 void dx_server_wait(dx_server *s)
 {
     dx_workers_join(s->workers);
+    dx_pulse_stop(s->pulse);
     atomic_store(&s->is_stopped, true);
     s->is_joined = true;
     dx_admin_stop(&s->admin);
-    close_fds(s);
+    dx_server_close_sockets(s);
     for (size_t i = 0; i < s->listens_count; i++)
-        if (s->listens[i].address.transport == DX_UNIX && s->listens[i].address.local.sun_path[0] != '\0')
+        if (!s->is_handed_over && s->listens[i].address.transport == DX_UNIX &&
+            s->listens[i].address.local.sun_path[0] != '\0')
             unlink(s->listens[i].address.local.sun_path);
 }
 

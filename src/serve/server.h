@@ -11,6 +11,7 @@
 #include "http/http1.h"
 #include "loop/errand.h"
 #include "loop/workers.h"
+#include "net/handed.h"
 #include "net/listener.h"
 #include "net/tls_dev.h"
 #include "serve/access.h"
@@ -20,6 +21,7 @@
 #include "serve/lease.h"
 #include "serve/console.h"
 #include "serve/listen.h"
+#include "serve/pulse.h"
 #include "serve/revoked.h"
 #include "serve/stats.h"
 #include "serve/tokens.h"
@@ -42,6 +44,7 @@ struct dx_worker {
     dx_server *server;
     uint32_t index;
     dx_loop *loop;
+    pid_t thread_id;
     dx_errands errands; /* the program's */
     dx_log log; /* the server's, with the worker's number */
     dx_access_log access_log;
@@ -50,15 +53,22 @@ struct dx_worker {
     dx_ws_worker ws;
     dx_pool doors, appends; /* of door_websocket.c */
     dx_leases leases;
-    dx_listener listeners[DX_LISTEN_MAX];
+    struct dx_worker_listener *listeners;
     size_t listeners_count; /* opened */
     dx_post drain_post;
     dx_timer drain_tick;
     uint64_t drain_due_ms; /* loop time; 0: not draining */
+    bool is_told;          /* its connections were told that it drains */
     bool is_drained;       /* its last connection has gone */
     dx_list visits;        /* of admin_streams.c */
     bool visits_are_over;
 };
+
+/* One of a worker's listening sockets. */
+typedef struct dx_worker_listener {
+    dx_listener listener;
+    const dx_listen *listen;
+} dx_worker_listener;
 
 /* What was seen of the store last (health.c). */
 typedef struct dx_health {
@@ -114,11 +124,22 @@ struct dx_server {
     uint16_t https_port;    /* of the first address with TLS */
     uint16_t redirect_port; /* the same for who came to port 80: 443 if none of ours is that, which then was
                                mapped to another, and so is 443 */
-    int *fds; /* [address][worker], -1 once a worker has taken it */
+    /* [address][slot]: a socket is looked after by worker `slot` modulo their number; -1: there is none, or
+     * the worker has it. handles: the same, and they stay */
+    int *fds, *handles;
+    uint32_t slots_count;
+    char names[DX_LISTEN_MAX][DX_HANDED_NAME_BYTES]; /* of the sockets of an address, for the next process */
+    dx_handed *handed;   /* those of the process before; borrowed while it starts; NULL: none */
+    bool is_handed_over; /* the next process has them */
     uint32_t workers_count;
     dx_worker *worker;   /* workers_count of them */
     dx_workers *workers; /* their threads; NULL before start */
     dx_streams *streams;
+    _Atomic(dx_pulse *) pulse; /* NULL: nobody looks whether workers turn */
+    uint32_t stuck_ms; /* when one does not; 0: DX_PULSE_STUCK_MS */
+    void (*on_turning)(void *context); /* set before it starts: called each second while all workers turn, by a
+                                          thread of the server's; NULL: not wanted */
+    void *turning_context;
     dx_stats *stats; /* NULL: none; owned */
     dx_console *console; /* the same */
     dx_admin admin;
@@ -173,6 +194,23 @@ dx_err dx_server_reload_tokens(dx_server *server);
 /* redirect.c: its route; and where it leads to, once the addresses are known. */
 DX_MUST_USE dx_err dx_server_start_redirect(dx_server *server);
 void dx_server_settle_redirect(dx_server *server);
+
+/* sockets.c: opens all, or takes them from `handed`; for one more, the same. Errors: as dx_server_start. */
+DX_MUST_USE dx_err dx_server_open_sockets(dx_server *server);
+DX_MUST_USE dx_err dx_server_open_socket(dx_server *server, const char *name, dx_address *address, int *ret);
+void dx_server_close_sockets(dx_server *server);
+
+/* dx_server_start in two halves: between them it has its sockets, and has touched no data. handed: borrowed until
+ * dx_server_begin; NULL: none. */
+DX_MUST_USE dx_err dx_server_prepare(dx_server *server, dx_handed *handed);
+DX_MUST_USE dx_err dx_server_begin(dx_server *server);
+
+/* Duplicates of its listening sockets, while it runs. Errors: DX_ERR_CLOSED (it drains), DX_ERR_FILES, DX_ERR_MEMORY.
+ * And draining for one who has them. */
+DX_MUST_USE dx_err dx_server_hand_sockets(dx_server *server, dx_handed *ret);
+void dx_server_hand_over(dx_server *server, uint32_t timeout_ms);
+/* After dx_server_wait: lets go of the data. Only the log is left. */
+void dx_server_close(dx_server *server);
 
 /* health.c: for worker 0, on its thread; and when the workers have ended */
 void dx_health_begin(dx_server *server);

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "serve/admin_streams.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 enum { DRAIN_TICK_MS = 20, END_WAIT_MS = 100 };
@@ -17,7 +18,7 @@ dx_worker *dx_worker_of(const dx_exchange *x)
 static void on_accept(dx_listener *listener, int fd)
 {
     dx_worker *w = listener->owner;
-    const dx_listen *listen = &w->server->listens[listener - w->listeners];
+    const dx_listen *listen = DX_CONTAINER(listener, dx_worker_listener, listener)->listen;
     bool is_tls = dx_listen_is_tls(listen, w->server->tls != NULL);
     dx_http1_accept(listen->security == DX_LISTEN_REDIRECT ? &w->redirect : &w->http, fd,
                     is_tls ? w->server->tls : NULL);
@@ -30,35 +31,48 @@ static void on_over(void *context, const dx_exchange *x)
     dx_access_log_note(&w->access_log, x);
 }
 
+static dx_err open_listener(dx_worker *w, size_t address, int *fd)
+{
+    dx_worker_listener *l = &w->listeners[w->listeners_count];
+
+    l->listen = &w->server->listens[address];
+    l->listener.on_accept = on_accept;
+    l->listener.owner = w;
+    l->listener.log = &w->log;
+    dx_err err = dx_listener_open(&l->listener, w->loop, *fd);
+    if (err != DX_OK)
+        return err;
+    *fd = -1;
+    w->listeners_count++;
+    return DX_OK;
+}
+
 static dx_err open_listeners(dx_worker *w)
 {
     dx_server *s = w->server;
+    size_t each = (s->slots_count + s->workers_count - 1) / s->workers_count;
+    dx_err err = DX_OK;
 
-    for (size_t i = 0; i < s->listens_count; i++) {
-        int *fd = &s->fds[i * s->workers_count + w->index];
-        dx_listener *l = &w->listeners[i];
-        l->on_accept = on_accept;
-        l->owner = w;
-        l->log = &w->log;
-        dx_err err = dx_listener_open(l, w->loop, *fd);
-        if (err != DX_OK)
-            return err;
-        *fd = -1;
-        w->listeners_count++;
-    }
-    return DX_OK;
+    w->listeners = calloc(s->listens_count * each, sizeof *w->listeners);
+    if (w->listeners == NULL)
+        return DX_ERR_MEMORY;
+    for (size_t i = 0; i < s->listens_count; i++)
+        for (size_t slot = w->index; slot < s->slots_count && err == DX_OK; slot += s->workers_count)
+            if (s->fds[i * s->slots_count + slot] >= 0)
+                err = open_listener(w, i, &s->fds[i * s->slots_count + slot]);
+    return err;
 }
 
 static void close_listeners(dx_worker *w)
 {
     for (size_t i = 0; i < w->listeners_count; i++)
-        dx_listener_close(&w->listeners[i]);
+        dx_listener_close(&w->listeners[i].listener);
 }
 
 static bool listeners_are_closed(const dx_worker *w)
 {
     for (size_t i = 0; i < w->listeners_count; i++)
-        if (!w->listeners[i].is_closed)
+        if (!w->listeners[i].listener.is_closed)
             return false;
     return true;
 }
@@ -96,6 +110,7 @@ void dx_worker_deinit(dx_worker *w)
         return;
     dx_pool_deinit(&w->doors);
     dx_pool_deinit(&w->appends);
+    free(w->listeners);
 }
 
 /* ---- draining --------------------------------------------------------------------------------- */
@@ -110,11 +125,24 @@ static void drain_conn(dx_conn *conn)
         dx_http_drain(conn);
 }
 
+/* Once the last connection is there that the kernel had accepted for us. */
+static void drain_conns(dx_worker *w)
+{
+    w->is_told = true;
+    for (dx_list *l = w->net.live.next, *next; l != &w->net.live; l = next) {
+        next = l->next;
+        drain_conn(DX_CONTAINER(l, dx_conn, link));
+    }
+    dx_admin_visits_hurry(w);
+}
+
 static void on_drain_tick(dx_timer *timer)
 {
     dx_worker *w = DX_CONTAINER(timer, dx_worker, drain_tick);
 
-    if (w->net.conns_count == 0 && !w->is_drained) {
+    if (!w->is_told && listeners_are_closed(w))
+        drain_conns(w);
+    if (w->is_told && w->net.conns_count == 0 && !w->is_drained) {
         w->is_drained = true;
         atomic_fetch_add(&w->server->drained_count, 1);
     }
@@ -131,13 +159,9 @@ static void on_drain_post(dx_post *post)
     dx_worker *w = DX_CONTAINER(post, dx_worker, drain_post);
 
     w->drain_due_ms = dx_loop_now_ms(w->loop) + atomic_load(&w->server->drain_ms);
-    close_listeners(w);
-    for (dx_list *l = w->net.live.next, *next; l != &w->net.live; l = next) {
-        next = l->next;
-        drain_conn(DX_CONTAINER(l, dx_conn, link));
-    }
-    dx_admin_visits_hurry(w);
-    dx_timer_set(w->loop, &w->drain_tick, DRAIN_TICK_MS);
+    for (size_t i = 0; i < w->listeners_count; i++)
+        dx_listener_stop(&w->listeners[i].listener);
+    dx_timer_set(w->loop, &w->drain_tick, 0);
 }
 
 void dx_worker_drain(dx_worker *w)
@@ -154,7 +178,7 @@ dx_err dx_worker_start(dx_loop *loop, uint32_t index, void *server)
     dx_server *s = server;
     dx_worker *w = &s->worker[index];
 
-    *w = (dx_worker){.server = s, .index = index, .loop = loop};
+    *w = (dx_worker){.server = s, .index = index, .loop = loop, .thread_id = gettid()};
     dx_loop_set_owner(loop, w);
     dx_errands_init(&w->errands, loop);
     dx_list_init(&w->visits);
@@ -171,10 +195,10 @@ dx_err dx_worker_start(dx_loop *loop, uint32_t index, void *server)
     dx_hub_set_encoder(dx_streams_hub(s->streams, index), w);
     dx_err err = dx_http_init(&w->http, &w->net, &s->router, &s->http_config);
     w->http.more = dx_door_more;
-    w->http.watch = (dx_exchange_watch){on_over, w};
     if (err == DX_OK)
         err = dx_http_init(&w->redirect, &w->net, &s->redirect_router, &s->http_config);
-    w->redirect.watch = w->http.watch;
+    w->http.watch.over = w->redirect.watch.over = on_over;
+    w->http.watch.context = w->redirect.watch.context = w;
     if (err == DX_OK)
         err = dx_hub_begin(s->streams, index, loop);
     if (err == DX_OK)

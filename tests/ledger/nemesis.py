@@ -1,9 +1,10 @@
-"""The server under test, and what is done to it and around it: killed, stopped, short of files, short of space,
-its wall clock set, clients killed.
+"""The server under test, and what is done to it and around it: killed, upgraded, told to read its configuration
+again, stopped, short of files, short of space, its wall clock set, clients killed.
 Is:     starting `duplex serve` on one directory and one port, again and again; the faults, in a seeded order.
 Is not: what clients do of themselves, such as going away before the answer.
 SPDX-License-Identifier: MIT
 """
+import ctypes
 import http.client
 import os
 import pathlib
@@ -14,11 +15,14 @@ import signal
 import socket
 import struct
 import subprocess
+import threading
 import time
 
 from check import PING_S
 
 READY_S = 60
+UPGRADE_S = 60
+PR_SET_CHILD_SUBREAPER = 36
 BALLAST = "ballast"
 COMPILER = os.environ.get("CC", "cc")
 CLOCK = pathlib.Path(__file__).resolve().parent / "clock.c"
@@ -67,6 +71,37 @@ def free_port():
                 continue
 
 
+class Heir:
+    """A process that another one left us, as far as subprocess.Popen is used here."""
+
+    def __init__(self, pid):
+        self.pid, self.returncode = pid, None
+
+    def poll(self):
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+        return self.returncode
+
+    def wait(self, timeout=None):
+        until = None if timeout is None else time.monotonic() + timeout
+        while self.poll() is None:
+            if until is not None and time.monotonic() > until:
+                raise subprocess.TimeoutExpired("duplex", timeout)
+            time.sleep(0.005)
+        return self.returncode
+
+    def send_signal(self, number):
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self):
+        self.send_signal(signal.SIGTERM)
+
+
 class Server:
     def __init__(self, program, directory, store, workers, environment=None):
         self.program, self.directory, self.store, self.workers = program, pathlib.Path(directory), store, workers
@@ -87,7 +122,8 @@ class Server:
 
     def start(self):
         command = [self.program, "serve", "--config", str(self.directory / "duplex.yaml"), "--listen",
-                   f"127.0.0.1:{self.port}", "--log-level", "warn", "--data", str(self.data)]
+                   f"127.0.0.1:{self.port}", "--log-level", "warn", "--data", str(self.data), "--pid-file",
+                   str(self.directory / "pid")]
         command += ["--memory"] if self.store == "memory" else []
         command += ["--workers", str(self.workers)] if self.workers else []
         began = time.monotonic()
@@ -126,6 +162,21 @@ class Server:
         self.child.kill()
         self.child.wait()
 
+    def upgrade(self):
+        """The process is followed by the next one, which is ours to wait for once the first has ended."""
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        before = self.child
+        before.send_signal(signal.SIGUSR2)
+        try:
+            code = before.wait(UPGRADE_S)
+        except subprocess.TimeoutExpired:
+            raise Broken(f"no upgrade within {UPGRADE_S} s: {self.last_words()}") from None
+        if code != 0:
+            raise Broken(f"the server that was followed by the next ended with {code}: {self.last_words()}")
+        self.child = Heir(int((self.directory / "pid").read_text()))
+        if self.child.pid == before.pid:
+            raise Broken(f"the server ended instead of being followed by the next: {self.last_words()}")
+
     def end(self):
         """In good order, for the exit code; None if it was not running."""
         if self.child is None or self.child.poll() is not None:
@@ -138,7 +189,25 @@ class Server:
             return -signal.SIGKILL
 
 
-FAULTS = ("kill", "stop", "clients", "files", "clock", "space")
+def knock(port, is_over, refused):
+    """Asks whether it lives, on a connection of its own each time; at least once more after it is over."""
+    while True:
+        is_last = is_over.is_set()
+        c = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        try:
+            c.request("GET", "/healthz")
+            status = c.getresponse().status
+            if status != 200:
+                refused.append(f"status {status}")
+        except (OSError, http.client.HTTPException) as why:
+            refused.append(repr(why))
+        c.close()
+        if is_last:
+            return
+        time.sleep(0.002)
+
+
+FAULTS = ("kill", "upgrade", "reload", "stop", "clients", "files", "clock", "space")
 
 
 class Nemesis:
@@ -171,6 +240,24 @@ class Nemesis:
             time.sleep(self.random.uniform(0, 0.5))
         self.server.start()
         self.pauses.append((began, time.monotonic()))
+
+    def upgrade(self):
+        """Meanwhile connections come all the time: they may have to wait, but nobody may be refused."""
+        began = time.monotonic()
+        refused, is_over = [], threading.Event()
+        knocking = threading.Thread(target=knock, args=(self.server.port, is_over, refused))
+        knocking.start()
+        try:
+            self.server.upgrade()
+        finally:
+            is_over.set()
+            knocking.join()
+        if refused:
+            raise Broken(f"{len(refused)} connections were refused during an upgrade: {refused[0]}")
+        self.pauses.append((began, time.monotonic()))
+
+    def reload(self):
+        self.server.child.send_signal(signal.SIGHUP)
 
     def stop(self):
         began = time.monotonic()
