@@ -4,6 +4,7 @@
 #include "cli/config.h"
 #include "cli/demo_compare.h"
 #include "cli/notify.h"
+#include "cli/reload.h"
 #include "cli/signals.h"
 #include "cli/upgrade.h"
 #include "cli/web.h"
@@ -24,7 +25,7 @@ enum {
 };
 
 typedef struct serving {
-    const dx_settings *settings;
+    const dx_settings *flags, *settings; /* of the command line; all of them */
     dx_server *server;
     dx_handed sockets;    /* to begin with; later those that are handed over */
     dx_upgrade asked;     /* by the process before; */
@@ -147,13 +148,11 @@ static void on_signal(void *context, unsigned count)
 
 static void on_hangup(void *context)
 {
-    const serving *to = context;
+    serving *to = context;
 
-    dx_notify_reloading("reading the certificates again");
-    dx_err ignored =
-        dx_server_reload(to->server); /* the log says what is wrong, and it serves on */
+    dx_notify_reloading("reading the configuration again");
+    dx_reload(&(dx_reloading){to->server, to->flags, to->settings, &to->drain_ms});
     dx_notify("READY=1\nSTATUS=serving");
-    (void)ignored;
 }
 
 static void on_turning(void *context)
@@ -492,7 +491,7 @@ static void give_up_for(serving *to, dx_bytes problems)
 static int run(const void *options)
 {
     dx_config config;
-    serving to = {.asked.channel = -1, .next.channel = -1};
+    serving to = {.flags = options, .asked.channel = -1, .next.channel = -1};
     int code = DX_EXIT_CONFIG;
 
     take_sockets(&to);
