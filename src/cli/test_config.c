@@ -188,7 +188,7 @@ TEST("a file that says nothing leaves the defaults, which have the shipped names
 }
 
 #define KEYS                                                                                                         \
-    "listen, workers, loop, log_level, message_max, deflate, ping, idle, http2_streams, wait, drain, data, memory, " \
+    "listen, workers, loop, log_level, log_format, access_log, message_max, deflate, ping, idle, http2_streams, wait, drain, pid_file, data, memory, " \
     "web, demo, origins, access, tls_cert, tls_key, tls, tls_client_ca, tls_client, tls_client_name, "               \
     "redirect, admin, admin_token_file, namespaces"
 
