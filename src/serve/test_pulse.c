@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STUCK_MS = 200, WAIT_MS = 20000 };
+enum { STUCK_MS = 500, WAIT_MS = 20000 };
 
 typedef struct scene {
     dx_server *server;
@@ -96,6 +96,17 @@ static int readiness(const scene *s, char body[1024])
     return 0;
 }
 
+/* Soon: a machine that is busy may have workers that do not turn for a while. */
+static void check_readiness(const scene *s, int expected, char body[1024])
+{
+    uint64_t until_ms = dx_clock_ms() + WAIT_MS;
+    int got;
+
+    while ((got = readiness(s, body)) != expected && dx_clock_ms() < until_ms)
+        a_while();
+    CHECK_INT(got, expected);
+}
+
 static void scene_start(scene *s)
 {
     *s = (scene){.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -124,12 +135,12 @@ TEST("a worker that does not respond is said, with its route; the others serve o
     scene s;
 
     scene_start(&s);
-    CHECK_INT(readiness(&s, body), 200);
+    check_readiness(&s, 200, body);
     int fd = connect_to(&s);
     dprintf(fd, "GET /slow/down HTTP/1.1\r\nHost: x\r\n\r\n");
-    CHECK(log_comes_to_have(&s, "error: a worker does not respond"));
-    CHECK(log_has(&s, "route=/slow/**") && log_has(&s, "state=sleeping"));
-    CHECK_INT(readiness(&s, body), 503);
+    CHECK(log_comes_to_have(&s, "route=/slow/**"));
+    CHECK(log_has(&s, "error: a worker does not respond"));
+    check_readiness(&s, 503, body);
     CHECK(strstr(body, "Worker ") && strstr(body, " does not respond"));
     unsigned before = atomic_load(&s.turnings_count);
     for (int i = 0; i < 40; i++)
@@ -137,9 +148,7 @@ TEST("a worker that does not respond is said, with its route; the others serve o
     CHECK_INT(atomic_load(&s.turnings_count), before); /* the watchdog would bite */
     atomic_store(&s.may_go, true);
     CHECK(log_comes_to_have(&s, "warn: a worker responds again"));
-    for (int i = 0; i < 1000 && readiness(&s, body) != 200; i++)
-        a_while();
-    CHECK_INT(readiness(&s, body), 200);
+    check_readiness(&s, 200, body);
     close(fd);
     scene_end(&s);
 }
