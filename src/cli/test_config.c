@@ -374,9 +374,9 @@ TEST("flags go before the environment, that before the file, that before default
     CHECK(dx_config_read_environment(&c, environment));
     flags.workers = 6;
     flags.deflate = false;
-    flags.given = UINT64_C(1) << 2 | UINT64_C(1) << 6; /* by their rows */
+    flags.given = UINT64_C(1) << 2 | UINT64_C(1) << 8; /* by their rows */
     CHECK(strcmp(dx_settings_options[2].name, "workers") == 0 &&
-          strcmp(dx_settings_options[6].name, "deflate") == 0);
+          strcmp(dx_settings_options[8].name, "deflate") == 0);
     CHECK(dx_config_finish(&c, &flags));
     CHECK_INT(c.settings.workers, 6);
     CHECK(strcmp(c.settings.loop, "epoll") == 0);
@@ -387,8 +387,8 @@ TEST("flags go before the environment, that before the file, that before default
     CHECK(strcmp(c.settings.subject_header, "X-Env") == 0);
     CHECK_INT(c.sources[2].from, DX_FROM_FLAG);
     CHECK_INT(c.sources[3].from, DX_FROM_ENVIRONMENT);
-    CHECK_INT(c.sources[11].from, DX_FROM_FILE);
-    CHECK_INT(c.sources[11].line, 3);
+    CHECK_INT(c.sources[13].from, DX_FROM_FILE);
+    CHECK_INT(c.sources[13].line, 3);
     CHECK_INT(c.sources[5].from, DX_FROM_DEFAULT);
     dx_config_deinit(&c);
 }
