@@ -78,7 +78,11 @@ void side_init(side *of, const dx_ws_config *config)
     dx_ws_config quiet = DX_WS_CONFIG_DEFAULT;
 
     quiet.ping_ms = 0;
-    *of = (side){.endpoint = {.handler = {on_open, on_message, on_room, on_close, of},
+    *of = (side){.endpoint = {.handler = {.open = on_open,
+                                          .message = on_message,
+                                          .room = on_room,
+                                          .close = on_close,
+                                          .context = of},
                               .config = config ? *config : quiet,
                               .freed = on_freed}};
 }
