@@ -313,7 +313,7 @@ test('a revoked id, and all that a subject has had, end at once and stay so afte
   const revocations = path.join(scratch, 'revoked');
   const start = () => serve('--config', config('revoke.yaml', { token_keys: [jwks], revocations }), '--admin', '127.0.0.1:0');
   let at = await start();
-  const revoke = async (body) => (await request(`http://${(await at.says(/admin on http:\/\/(\S+)/))[1]}/api/v1/revocations`, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body) })).status;
+  const revoke = async (body) => (await request(`http://${(await at.says(/admin on http:\/\/([^\s"]+)/))[1]}/api/v1/revocations`, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body) })).status;
   const one = good('ES256', { jti: 'one' }), two = good('ES256', { jti: 'two' }), bob = good('ES256', { sub: 'bob', iat: now() });
   const path_ = `/t${freshPath()}`;
   const [a, b, c] = await Promise.all([one, two, bob].map((token) => Session.open(path_, token, { at })));

@@ -201,7 +201,7 @@ test('beside: what is typed is published, beside a poll of the program', limit, 
 
 test('token: who shows none is asked for it', limit, async () => {
   const server = new Server(example('token'), ['127.0.0.1:0'], { env: { ...process.env, DUPLEX_TOKEN: 'secret' } });
-  const [, url] = await server.says(/listening on (\S+)/);
+  const [, url] = await server.says(/listening on ([^\s"]+)/);
   const ask = (authorization) => request(`${url}/private/report`, { headers: authorization ? { Authorization: authorization } : {} });
   assert.equal((await ask('Bearer secret')).body.toString(), 'all is well\n');
   for (const wrong of [undefined, 'Bearer', 'Bearer secre', 'Bearer secrets', 'Basic secret']) {
@@ -219,7 +219,7 @@ test('duplex_ctypes.py: a server in Python', { ...limit, skip: isSanitized ? 'th
   const server = new Server('python3', [path.join(here, '../../examples/duplex_ctypes.py'), '127.0.0.1:0'], {
     env: { ...process.env, DUPLEX_LIBRARY: path.join(build, 'libduplex.so.0') },
   });
-  const [, url] = await server.says(/listening on (\S+)/);
+  const [, url] = await server.says(/listening on ([^\s"]+)/);
   assert.equal((await request(`${url}/hello/ada`)).body.toString(), 'hello, ada, from Python\n');
   assert.equal((await request(`${url}/live/seen?last=1`)).body.toString(), 'ada');
   server.kill('SIGKILL');

@@ -16,7 +16,7 @@ let directory;
 
 async function start(...more) {
   const started = await Server.start(duplex, ['serve', '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', ...more]);
-  [, started.admin] = await started.says(/admin on (\S+)/);
+  [, started.admin] = await started.says(/admin on ([^\s"]+)/);
   return started;
 }
 

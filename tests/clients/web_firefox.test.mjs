@@ -16,7 +16,7 @@ before(async () => {
   if (limit.skip) return;
   server = await serve('--demo', '--admin', '127.0.0.1:0');
   server.kept = true; // until the hook below stops it
-  [, server.admin] = await server.says(/admin on (\S+)/);
+  [, server.admin] = await server.says(/admin on ([^\s"]+)/);
   browser = await browsers.Firefox.launch(browsers.Firefox.executablePath);
 }, limit);
 after(async () => {
