@@ -11,6 +11,7 @@
 #include "serve/admin_streams.h"
 #include "serve/console.h"
 #include "serve/listen.h"
+#include "serve/api.h"
 #include "serve/revoked.h"
 #include "serve/server.h"
 
@@ -100,6 +101,16 @@ static int add_web(dx_server *server, const dx_settings *s)
     return err == DX_ERR_MEMORY ? DX_EXIT_FAILURE : DX_EXIT_CONFIG;
 }
 
+/* What is on the admin listener only. */
+static dx_err add_admin(dx_server *server)
+{
+    const dx_route openapi = {"/api/v1/openapi.json", DX_BIT(DX_HTTP_GET), 0, dx_pages_handle,
+                              (dx_pages *)(uintptr_t)&dx_web_pages};
+    dx_err err = dx_server_api(server);
+
+    return err == DX_OK ? dx_server_admin_route(server, &openapi, DX_ADMIN_ANYONE) : err;
+}
+
 static int add_routes(dx_server *server, const dx_settings *s)
 {
     dx_err err = dx_server_health(server);
@@ -109,6 +120,9 @@ static int add_routes(dx_server *server, const dx_settings *s)
     err = dx_server_revocations(server);
     if (err != DX_OK)
         return fail(DX_EXIT_FAILURE, err, "/api/v1/revocations");
+    err = add_admin(server);
+    if (err != DX_OK)
+        return fail(DX_EXIT_FAILURE, err, "the admin listener");
     int code = add_namespaces(server, s);
     err = code == DX_EXIT_OK ? dx_server_stats(server) : DX_OK;
     if (err != DX_OK &&

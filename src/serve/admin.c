@@ -17,6 +17,7 @@ enum {
     RECV_BYTES = 16384, /* at once: there is little to read */
     END_WAIT_MS = 100,
     CONNS_COUNT_MAX = 256,
+    HTTP2_STREAMS_MAX = 8, /* of each: what is under way has room in the thread's mailbox */
     MODE_OF_SOCKET = 0660, /* at most: who may write to it may connect */
 };
 
@@ -235,7 +236,9 @@ static dx_err begin(dx_loop *loop, uint32_t index, void *admin)
                                 .log = &a->server->log,
                                 .is_closed = true,
                                 .io = {.fd = -1}};
-    dx_err err = dx_http_init(&a->http, &a->net, &a->all, &a->server->http_config);
+    dx_http_config config = a->server->http_config;
+    config.http2.streams_max = (uint32_t)dx_min_size(config.http2.streams_max, HTTP2_STREAMS_MAX);
+    dx_err err = dx_http_init(&a->http, &a->net, &a->all, &config);
     a->http.more = more_fields;
     if (err == DX_OK)
         err = dx_listener_open(&a->listener, loop, a->fd);
