@@ -15,7 +15,7 @@ process.on('exit', () => fs.rmSync(directory, { recursive: true, force: true }))
 
 async function start(...args) {
   const server = await Server.start(duplex, ['serve', '--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', ...args]);
-  [, server.admin] = await server.says(/admin on (\S+)/);
+  [, server.admin] = await server.says(/admin on ([^\s"]+)/);
   return server;
 }
 
