@@ -4,7 +4,9 @@
 #include "base/buffer.h"
 #include "base/err.h"
 #include "base/list.h"
+#include "base/histogram.h"
 #include "base/map.h"
+#include "base/map_walk.h"
 #include "base/pool.h"
 #include "base/random.h"
 #include "tests/tap.h"
@@ -161,6 +163,67 @@ TEST("map: finds what was put in, not what was taken out")
         walked++;
     CHECK_INT(walked, COUNT / 2);
     dx_map_deinit(&map);
+}
+
+typedef struct object {
+    dx_map_node node;
+    uint32_t number;
+    size_t seen;
+} object;
+
+static void mark(dx_map_node *node, void *context)
+{
+    (void)context;
+    DX_CONTAINER(node, object, node)->seen++;
+}
+
+TEST("map: a walk in parts finds all that was there, also while the map grows under it")
+{
+    enum { COUNT = 600 };
+    static object objects[COUNT];
+    const uint64_t seed[2] = {3, 4};
+    uint64_t cursor = 0;
+    size_t calls = 0, inserted = 40;
+    dx_map map;
+
+    dx_map_init(&map, seed);
+    dx_map_walk(&map, &cursor, 8, mark, NULL);
+    CHECK_INT(cursor, 0); /* nothing to walk */
+    for (size_t i = 0; i < COUNT; i++) {
+        objects[i] = (object){0};
+        objects[i].number = (uint32_t)i;
+        objects[i].node.key = dx_bytes_at(&objects[i].number, sizeof objects[i].number);
+        if (i < inserted)
+            CHECK(dx_map_insert(&map, &objects[i].node));
+    }
+    do {
+        dx_map_walk(&map, &cursor, 3, mark, NULL);
+        for (size_t more = 0; more < 100 && inserted < COUNT; more++)
+            CHECK(dx_map_insert(&map, &objects[inserted++].node)); /* doubles more than once */
+        CHECK(++calls < 1000);
+    } while (cursor != 0);
+    for (size_t i = 0; i < 40; i++)
+        CHECK(objects[i].seen >= 1);
+    CHECK(calls > 10);
+    dx_map_deinit(&map);
+}
+
+TEST("histogram: each in the bucket whose bound is not below it")
+{
+    dx_histogram a = {0}, b = {0};
+
+    dx_histogram_add(&a, 0, 1);
+    dx_histogram_add(&a, 10, 1);
+    dx_histogram_add(&a, 11, 3);
+    dx_histogram_add(&b, UINT32_MAX, 2);
+    dx_histogram_join(&a, &b);
+    CHECK_INT(a.counts[0], 2);
+    CHECK_INT(a.counts[1], 3);
+    CHECK_INT(a.counts[DX_HISTOGRAM_BOUNDS_COUNT], 2);
+    CHECK_INT(dx_histogram_count(&a), 7);
+    CHECK_INT(a.sum_us, 10 + 33 + 2 * (uint64_t)UINT32_MAX);
+    for (unsigned i = 1; i < DX_HISTOGRAM_BOUNDS_COUNT; i++)
+        CHECK(dx_histogram_bounds_us[i] > dx_histogram_bounds_us[i - 1]);
 }
 
 TEST("err: errno values have their words; an unknown one is the system's")

@@ -12,6 +12,7 @@
 #include "serve/console.h"
 #include "serve/listen.h"
 #include "serve/api.h"
+#include "serve/metrics.h"
 #include "serve/revoked.h"
 #include "serve/server.h"
 
@@ -108,6 +109,8 @@ static dx_err add_admin(dx_server *server)
                               (dx_pages *)(uintptr_t)&dx_web_pages};
     dx_err err = dx_server_api(server);
 
+    if (err == DX_OK)
+        err = dx_server_metrics(server);
     return err == DX_OK ? dx_server_admin_route(server, &openapi, DX_ADMIN_ANYONE) : err;
 }
 

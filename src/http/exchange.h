@@ -79,6 +79,7 @@ struct dx_exchange {
     bool is_fin_seen;          /* the client has closed its half */
     bool is_hurried;           /* as dx_exchange_is_hurried */
     bool is_tunnel;            /* asks for a WebSocket by an extended CONNECT (RFC 8441) */
+    uint8_t sort;              /* whatever the handler wants to know in dx_http.more */
     bool is_endless;           /* the answer comes from a source */
     uint16_t status;           /* of the answer; 0: none has begun; DX_STATUS_GONE */
     uint32_t number;           /* of its stream of HTTP/2; 0: none */

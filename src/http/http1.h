@@ -34,7 +34,7 @@ typedef struct dx_http_config {
                       .queued_bytes_high = 65536,                                                  \
                       .http2 = DX_HTTP2_CONFIG_DEFAULT})
 
-enum { DX_HTTP_MORE_MAX = 8 };
+enum { DX_HTTP_MORE_MAX = 8, DX_HTTP2_CODES_COUNT = 14 /* RFC 9113 §7 */ };
 
 /* HTTP on one loop: what its connections share. */
 typedef struct dx_http {
@@ -49,6 +49,7 @@ typedef struct dx_http {
     dx_pool conns, exchanges;
     dx_arena spare;                /* the arena of the last exchange, for the next */
     struct dx_http2_shared *http2; /* NULL until a client speaks it */
+    uint64_t goaways[DX_HTTP2_CODES_COUNT]; /* connections of HTTP/2 that we have ended, by code */
     dx_http_field *fields;         /* of the head that is read now: head.fields_count_max of them */
     uint64_t date_read_ms;         /* when `date` was made, in loop time */
     uint8_t date[DX_HTTP_DATE_SIZE];
@@ -75,6 +76,9 @@ void dx_http_exchange_free(dx_http *http, dx_exchange *x);
 
 /* Drains `conn`, if it speaks HTTP of whatever version: an orderly end after what is under way. */
 void dx_http_drain(dx_conn *conn);
+
+/* How many connections speak it. */
+size_t dx_http2_conns_count(const dx_http *http);
 
 /* True if `conn` speaks HTTP/1.1 (and not yet a protocol it was upgraded to). */
 bool dx_http1_is(const dx_conn *conn);

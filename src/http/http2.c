@@ -136,6 +136,7 @@ void dx_http2_fail(dx_http2 *h, uint32_t code, const char *why)
         return;
     dx_log_write(h->conn->net->log, DX_LOG_DEBUG, "HTTP/2 connection %d.%u ends: %s",
                  dx_conn_fd(h->conn), h->number, why);
+    h->http->goaways[code < DX_HTTP2_CODES_COUNT ? code : NGHTTP2_INTERNAL_ERROR]++;
     nghttp2_session_terminate_session(h->session, code);
     enter(h, H2_OVER);
     abort_streams(h);
@@ -450,4 +451,9 @@ bool dx_http2_begin(dx_http *http, dx_conn *conn)
     dx_conn_set_protocol(conn, &conn_ops, h);
     dx_http2_wake(h);
     return true;
+}
+
+size_t dx_http2_conns_count(const dx_http *http)
+{
+    return http->http2 ? http->http2->conns.live_count : 0;
 }

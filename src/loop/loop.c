@@ -243,6 +243,17 @@ static void report_closed(dx_loop *loop)
     }
 }
 
+/* One look at the clock a turn. */
+static void count_turn(dx_loop *loop)
+{
+    uint64_t spent_ns = dx_clock_ns() - loop->now_ns;
+
+    loop->turns.count++;
+    loop->turns.busy_ns += spent_ns;
+    if (spent_ns > loop->turns.longest_ns)
+        loop->turns.longest_ns = spent_ns;
+}
+
 void dx_loop_step(dx_loop *loop, int wait_ms)
 {
     dx_assert(!loop->turning);
@@ -253,7 +264,16 @@ void dx_loop_step(dx_loop *loop, int wait_ms)
     dx_wheel_advance(&loop->wheel, loop->now_ms);
     run_tasks(loop);
     report_closed(loop);
+    count_turn(loop);
     loop->turning = false;
+}
+
+dx_loop_turns dx_loop_take_turns(dx_loop *loop)
+{
+    dx_loop_turns turns = loop->turns;
+
+    loop->turns.longest_ns = 0;
+    return turns;
 }
 
 void dx_loop_run(dx_loop *loop)

@@ -129,6 +129,15 @@ void dx_loop_stop(dx_loop *loop);
 uint64_t dx_loop_now_ms(const dx_loop *loop);
 uint64_t dx_loop_now_ns(const dx_loop *loop);
 
+/* How the loop has spent its time: from waking up to lying down again, since the longest was asked for last. For its
+ * thread. */
+typedef struct dx_loop_turns {
+    uint64_t count, busy_ns; /* since it was made */
+    uint64_t longest_ns;     /* since the last call */
+} dx_loop_turns;
+
+dx_loop_turns dx_loop_take_turns(dx_loop *loop);
+
 /* A pointer of the owner's, for the objects that know only their loop. */
 void dx_loop_set_owner(dx_loop *loop, void *owner);
 void *dx_loop_owner(const dx_loop *loop);

@@ -67,6 +67,7 @@ struct dx_loop {
     void *backend_state;
     void *owner;
     uint64_t now_ns, now_ms;
+    dx_loop_turns turns;
     uint32_t recv_bytes;
     uint32_t ios_count; /* open, or not yet reported closed */
     bool turning;       /* inside dx_loop_step */

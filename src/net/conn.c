@@ -97,6 +97,7 @@ static void conn_on_timer(dx_timer *timer)
         /* There is no room yet; but a peer behind a slow line may have taken a part of much. A handshake
          * has no such excuse. */
         if (c->state == DX_CONN_CONNECTING || dx_socket_unsent(c->io.fd) >= c->write_unsent) {
+            c->net->counts.stalled++;
             dx_conn_abort(c, DX_ERR_TIMEOUT, true);
             return;
         }
@@ -372,6 +373,7 @@ void dx_conn_join(dx_conn *c, dx_net *net)
     dx_timer_init(&c->timer, conn_on_timer);
     dx_task_init(&c->flush, dx_conn_on_flush);
     net->conns_count++;
+    net->carried_count += c->is_carried;
 }
 
 void dx_conn_leave(dx_conn *c)
@@ -382,6 +384,7 @@ void dx_conn_leave(dx_conn *c)
     conn_drop_kept(c);
     dx_list_remove(&c->link);
     c->net->conns_count--;
+    c->net->carried_count -= c->is_carried;
 }
 
 void dx_conn_on_io_closed(dx_io *io)
@@ -405,8 +408,10 @@ static const dx_io_ops io_ops = {
 
 static dx_conn *conn_take(dx_net *net, bool is_tls)
 {
-    if (net->conns_count >= net->limits.conns_count_max)
+    if (net->conns_count >= net->limits.conns_count_max) {
+        net->counts.full++;
         return NULL;
+    }
     dx_conn *c = dx_pool_take(pool_of(net, is_tls));
     if (c)
         c->is_tls = is_tls;

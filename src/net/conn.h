@@ -64,6 +64,18 @@ typedef struct dx_net_limits {
                      .handshake_ms = 10000,                                                        \
                      .handshakes_count_max = 1024})
 
+/* What became of connections since the loop began. */
+typedef struct dx_net_counts {
+    uint64_t full;              /* closed at once: conns_count_max */
+    uint64_t stalled;           /* reset: the peer took nothing for write_stalled_ms, or shook no hands in time */
+    uint64_t handshakes[2];     /* of TLS 1.2, 1.3 that succeeded */
+    uint64_t resumed;           /* of them: took up a session again */
+    uint64_t handshakes_failed; /* a fault, or the other side does not believe us */
+    uint64_t handshakes_given_up; /* handshakes_count_max */
+    uint64_t not_tls;             /* spoke something else where TLS is spoken */
+    uint64_t tls_floods;          /* too many messages beside the data */
+} dx_net_counts;
+
 /* The connections of one loop. */
 typedef struct dx_net {
     dx_loop *loop;
@@ -75,6 +87,8 @@ typedef struct dx_net {
     dx_list live; /* of dx_conn.link */
     size_t conns_count;
     uint64_t bytes_in, bytes_out; /* through its sockets since it began; as encrypted, where they are */
+    dx_net_counts counts;
+    size_t carried_count; /* of conns_count: streams of HTTP/2 that are used as connections */
 } dx_net;
 
 typedef enum dx_conn_state {

@@ -82,6 +82,7 @@ static void fail(dx_conn_tls *t)
 
     t->why = dx_tls_why(t);
     dx_tls_shake_end(t);
+    c->net->counts.handshakes_failed += is_first;
     if (is_first)
         dx_log_write(c->net->log, DX_LOG_DEBUG, "TLS handshake failed: %s", t->why);
     if (c->flight_out > 0 && !c->is_sending && !c->is_blocked &&
@@ -102,6 +103,7 @@ static void dismiss(dx_conn_tls *t)
 {
     dx_conn *c = &t->conn;
 
+    c->net->counts.not_tls++;
     if (t->tls->plain_answer.size == 0 || !dx_tls_out_append(t, t->tls->plain_answer)) {
         dx_conn_abort(c, DX_ERR_PROTOCOL, true);
         return;
@@ -165,6 +167,10 @@ static void set_opened(dx_conn_tls *t)
     dx_tls_take_name(t);
     dx_tls_set_unref(t->set);
     t->set = NULL;
+    if (!t->tls->is_client) {
+        t->conn.net->counts.handshakes[SSL_version(t->ssl) == TLS1_3_VERSION]++;
+        t->conn.net->counts.resumed += SSL_session_reused(t->ssl) == 1;
+    }
     t->conn.write_due_ms = 0; /* the handshake's deadline */
     dx_conn_on_open(&t->conn);
 }
@@ -231,6 +237,7 @@ static void take_records(dx_conn_tls *t, uint8_t *at, size_t size)
     }
     if (is_flooded(t)) {
         t->why = "too many TLS messages beside the data";
+        c->net->counts.tls_floods++;
         dx_conn_abort(c, DX_ERR_PROTOCOL, true);
         return;
     }

@@ -84,6 +84,7 @@ static void give_up_oldest(dx_net_tls *n)
 
     oldest->why = "too many TLS handshakes at once, and this was the oldest";
     n->given_up++;
+    oldest->conn.net->counts.handshakes_given_up++;
     dx_tls_shake_end(oldest);
     dx_conn_abort(&oldest->conn, DX_ERR_BUSY, true);
 }

@@ -96,11 +96,21 @@ static size_t add_origin(dx_bytes origin, bool has_cookie, dx_header *ret)
     return count;
 }
 
+static void count_answer(const dx_exchange *x, unsigned status)
+{
+    dx_worker_counts *counts = &dx_worker_of(x)->counts;
+
+    dx_assert(status >= DX_STATUS_MIN && status <= DX_STATUS_MAX && x->sort < DX_SORTS_COUNT);
+    counts->answers[x->sort][status / 100 - 2]++;
+    counts->statuses[status - DX_STATUS_MIN]++;
+}
+
 size_t dx_door_more(const dx_exchange *x, unsigned status, dx_header *ret)
 {
     const dx_stream_route *route = route_of(x);
     size_t count = 0;
 
+    count_answer(x, status);
     if (route == NULL && x->match.route != NULL)
         return 0; /* of somebody else */
     ret[count++] = (dx_header){DX_BYTES("X-Content-Type-Options"), DX_BYTES("nosniff")};
@@ -129,6 +139,7 @@ void dx_door_options(dx_exchange *x, void *context)
     };
 
     (void)context;
+    x->sort = DX_SORT_OPTIONS;
     dx_exchange_respond(
         x, &(dx_response){.status = 204, .headers = headers, .headers_count = DX_COUNT(headers)});
 }

@@ -209,6 +209,7 @@ void dx_door_post(dx_exchange *x, void *context)
     dx_bytes type;
     dx_grant grant;
 
+    x->sort = DX_SORT_PUBLISH;
     if (!dx_door_enter(x, route) || !dx_door_may(x, route, DX_ACTION_PUBLISH, &grant) ||
         !read_rules(x, &rules) || !read_type(x, route, rules.is_closing, &type))
         return;

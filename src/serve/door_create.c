@@ -280,6 +280,7 @@ void dx_door_put(dx_exchange *x, void *context)
     dx_create create = {.ns = &route->ns, .path = x->path, .done = on_created};
     dx_grant grant;
 
+    x->sort = DX_SORT_CREATE;
     if (!dx_door_enter(x, route) || !dx_door_may(x, route, DX_ACTION_CREATE, &grant))
         return;
     create.is_closed = dx_door_is_closing(x);

@@ -27,6 +27,7 @@ void dx_door_delete(dx_exchange *x, void *context)
     const dx_stream_route *route = context;
     dx_grant grant;
 
+    x->sort = DX_SORT_DELETE;
     if (!dx_door_enter(x, route) || !dx_door_may(x, route, DX_ACTION_DELETE, &grant))
         return;
     delete_op *op = malloc(sizeof *op + x->path.size);

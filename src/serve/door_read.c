@@ -377,6 +377,7 @@ void dx_door_get(dx_exchange *x, void *context)
     dx_bytes presence;
     dx_grant grant;
 
+    x->sort = x->head.method == DX_HTTP_HEAD ? DX_SORT_HEAD : DX_SORT_READ;
     if (!dx_door_enter(x, route))
         return;
     if (x->head.method == DX_HTTP_HEAD) {
@@ -387,6 +388,7 @@ void dx_door_get(dx_exchange *x, void *context)
     if (!dx_door_argument(x, "presence", &presence))
         return;
     if (presence.at) {
+        x->sort = DX_SORT_PRESENCE;
         if (dx_door_may(x, route, DX_ACTION_PRESENCE, &grant))
             dx_door_presence(x, route);
         return;

@@ -36,6 +36,7 @@ void dx_sse_door_free(dx_sse_door *d)
     if (d->watch.topic)
         dx_watch_end(&d->watch);
     free(d->lease);
+    d->worker->counts.sse_count--;
     free(d);
 }
 

@@ -64,6 +64,7 @@ typedef struct dx_sse_door {
     dx_timer timer;
     dx_task finish;
     dx_exchange *x;
+    dx_worker *worker;
     struct position_read *reading; /* door_sse_open.c: under way */
     const dx_stream_route *route;
     dx_position position; /* as asked for */

@@ -340,6 +340,8 @@ static void door_init(dx_sse_door *d, dx_exchange *x, const dx_live_wish *wish)
     d->watch.ready = on_watched;
     d->waiter.woken = on_woken;
     d->x = x;
+    d->worker = dx_worker_of(x);
+    d->worker->counts.sse_count++;
     d->position = wish->position;
     if (wish->grant.by && wish->grant.by->has_history) {
         d->has_depth = true;
@@ -360,6 +362,7 @@ void dx_door_sse(dx_exchange *x, const dx_stream_route *route, const dx_live_wis
 {
     uint8_t on_slow;
 
+    x->sort = DX_SORT_SSE;
     if (!read_on_slow(x, &on_slow))
         return;
     dx_sse_door *d = calloc(1, sizeof *d);

@@ -21,6 +21,7 @@ typedef struct wait_op {
     dx_timer timer;
     dx_lease lease; /* held if it may read because of somebody */
     dx_exchange *x;
+    dx_worker *worker;
     struct wait_read *reading; /* under way */
     const dx_stream_route *route;
     dx_live_wish wish;
@@ -46,6 +47,7 @@ static void op_free(wait_op *op)
         op->reading->op = NULL;
     if (op->watch.topic)
         dx_watch_end(&op->watch);
+    op->worker->counts.waits_count--;
     free(op);
 }
 
@@ -239,6 +241,7 @@ void dx_door_wait(dx_exchange *x, const dx_stream_route *route, const dx_live_wi
     wait_op *op = calloc(1, sizeof *op);
     uint64_t wait_ms = route->live.wait_ms;
 
+    x->sort = DX_SORT_LONG_POLL;
     if (op == NULL) {
         dx_door_no_memory(x);
         return;
@@ -248,9 +251,11 @@ void dx_door_wait(dx_exchange *x, const dx_stream_route *route, const dx_live_wi
     *op = (wait_op){.watch.ready = on_watched,
                     .waiter.woken = on_woken,
                     .x = x,
+                    .worker = dx_worker_of(x),
                     .route = route,
                     .wish = *wish,
                     .at = wish->position};
+    op->worker->counts.waits_count++;
     dx_timer_init(&op->timer, on_timer);
     if (wait_ms > 0)
         dx_timer_set(dx_exchange_conn(x)->net->loop, &op->timer, wait_ms);

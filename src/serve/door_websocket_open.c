@@ -330,6 +330,7 @@ void dx_door_websocket(dx_exchange *x, void *context)
     dx_ws_handshake handshake;
     ws_wish wish;
 
+    x->sort = DX_SORT_WEBSOCKET;
     if (!dx_door_enter(x, route) || !dx_ws_handshake_check(x, &route->endpoint, &handshake) ||
         !read_wish(x, &wish) || !check_access(x, route, &wish))
         return;

@@ -40,6 +40,30 @@ typedef struct dx_server_owned {
     void (*free)(struct dx_server_owned *owned);
 } dx_server_owned;
 
+/* What an answer is to, for counting (dx_exchange.sort). */
+typedef enum dx_door_sort {
+    DX_SORT_OTHER, /* no stream, or not known by then */
+    DX_SORT_CREATE,
+    DX_SORT_PUBLISH,
+    DX_SORT_READ,
+    DX_SORT_LONG_POLL,
+    DX_SORT_SSE,
+    DX_SORT_WEBSOCKET, /* refused before the handshake */
+    DX_SORT_HEAD,
+    DX_SORT_PRESENCE,
+    DX_SORT_DELETE,
+    DX_SORT_OPTIONS,
+    DX_SORTS_COUNT
+} dx_door_sort;
+
+enum { DX_STATUS_MIN = 200, DX_STATUS_MAX = 599, DX_STATUSES_COUNT = 400 };
+
+typedef struct dx_worker_counts {
+    uint64_t answers[DX_SORTS_COUNT][4]; /* by the first digit of their status, from 2 on */
+    uint64_t statuses[DX_STATUSES_COUNT];
+    uint64_t sse_count, waits_count; /* that go on now */
+} dx_worker_counts;
+
 struct dx_worker {
     dx_server *server;
     uint32_t index;
@@ -62,6 +86,7 @@ struct dx_worker {
     bool is_drained;       /* its last connection has gone */
     dx_list visits;        /* of admin_streams.c */
     bool visits_are_over;
+    dx_worker_counts counts;
 };
 
 /* One of a worker's listening sockets. */

@@ -553,6 +553,8 @@ void dx_store_sqlite_state_get(dx_store *store, dx_store_sqlite_state *ret)
     pthread_mutex_lock(&s->state_lock);
     *ret = s->state;
     pthread_mutex_unlock(&s->state_lock);
+    uint64_t answered = atomic_load_explicit(&s->answered, memory_order_relaxed);
+    ret->waiting = atomic_load_explicit(&s->given, memory_order_relaxed) - answered;
     ret->loads = atomic_load_explicit(&s->loads, memory_order_relaxed);
     ret->reads = atomic_load_explicit(&s->reads, memory_order_relaxed);
 }

@@ -7,6 +7,7 @@
 #ifndef DX_STORE_SQLITE_H
 #define DX_STORE_SQLITE_H
 
+#include "base/histogram.h"
 #include "stream/store.h"
 
 enum { DX_STORE_WHY_BYTES = 256 };
@@ -38,6 +39,8 @@ typedef struct dx_store_sqlite_state {
     uint64_t transactions;        /* that they took */
     uint64_t loads, reads;        /* asked for since then */
     uint64_t unsettled_bytes, unsettled_streams, log_bytes;
+    uint64_t waiting; /* commits given and not answered yet */
+    dx_histogram transaction_times; /* from the beginning to when it was on disk, or had failed */
 } dx_store_sqlite_state;
 
 /* For health checks and metrics. Threads: any. Cost: a lock for a moment. */

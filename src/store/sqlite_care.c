@@ -53,6 +53,13 @@ void dx_sqlite_count(dx_sqlite *s, size_t commits, size_t messages)
     pthread_mutex_unlock(&s->state_lock);
 }
 
+void dx_sqlite_time(dx_sqlite *s, uint64_t us)
+{
+    pthread_mutex_lock(&s->state_lock);
+    dx_histogram_add(&s->state.transaction_times, us, 1);
+    pthread_mutex_unlock(&s->state_lock);
+}
+
 /* ---- checkpoints ---- */
 
 /* `mode`: PASSIVE waits for nobody, TRUNCATE leaves an empty log. */

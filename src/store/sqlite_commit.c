@@ -3,6 +3,7 @@
 #include "store/journal.h"
 #include "store/sqlite_inner.h"
 
+#include "base/clock.h"
 #include "base/mutant.h"
 
 #include <stdlib.h>
@@ -81,11 +82,20 @@ void dx_sqlite_on_commit_answer(dx_post *post)
     }
 }
 
+/* One thread writes it. */
+static void count_answered(dx_sqlite *s)
+{
+    uint64_t answered = atomic_load_explicit(&s->answered, memory_order_relaxed);
+
+    atomic_store_explicit(&s->answered, answered + 1, memory_order_relaxed);
+}
+
 static void answer_alone(dx_sqlite *s, dx_store_commit *commit, dx_store_status status)
 {
     commit->status = status;
     commit->next = NULL;
     commit->post.run = dx_sqlite_on_commit_answer;
+    count_answered(s);
     dx_answers_send(&s->writer_answers, &commit->post);
 }
 
@@ -123,6 +133,7 @@ static void answer_all(dx_sqlite *s, dx_store_commit *group)
         }
         commit->status = DX_STORE_OK;
         commit->next = NULL;
+        count_answered(s);
         if (i == count)
             heads[count] = commit, count++;
         else
@@ -357,7 +368,9 @@ void dx_sqlite_commit_group(dx_sqlite *s)
         apply_group(s, &g);
         s->journal_next--;
     }
+    uint64_t begun_ns = dx_clock_ns();
     int code = write_group(s, &g);
+    dx_sqlite_time(s, (dx_clock_ns() - begun_ns) / 1000);
     s->journal_next += is_early;
     atomic_store(&s->is_reserving, false);
     dx_store_status status = code == SQLITE_OK ? DX_STORE_OK : dx_db_status(code);
@@ -398,6 +411,7 @@ void dx_sqlite_commit(dx_store *store, dx_store_commit *commit)
         commit->done(commit);
         return;
     }
+    atomic_fetch_add_explicit(&s->given, 1, memory_order_relaxed);
     commit->work = s; /* until it is there */
     commit->post.run = dx_sqlite_on_commit_given;
     if (dx_loop_post(s->writer_loop, &commit->post) != DX_OK)

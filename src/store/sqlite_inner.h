@@ -79,6 +79,7 @@ struct dx_sqlite {
     dx_post *late, **late_end; /* loads and reads left so */
 
     _Atomic uint64_t loads, reads;
+    _Atomic uint64_t given, answered; /* commits; the latter is written by the writer */
     pthread_mutex_t state_lock;
     dx_store_sqlite_state state;
 };
@@ -109,6 +110,8 @@ void dx_sqlite_on_care_timer(dx_timer *timer);
 void dx_sqlite_note(dx_sqlite *s, int code);
 /* So many more are durable; and what is unsettled now. */
 void dx_sqlite_count(dx_sqlite *s, size_t commits, size_t messages);
+/* A transaction took so long. */
+void dx_sqlite_time(dx_sqlite *s, uint64_t us);
 /* True if commits may be tried. Else they get `status`. */
 bool dx_sqlite_is_sure(dx_sqlite *s);
 /* Settles all, and leaves an empty log. */

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT */
 #include "stream/feed.h"
 
+#include "base/clock.h"
 #include "base/mutant.h"
 
 #include "stream/feed_chain.h"
@@ -10,7 +11,10 @@
 
 #include <stdlib.h>
 
-enum { WINDOW_BYTES = 262144 }; /* behind it a subscriber catches up from the log */
+enum {
+    WINDOW_BYTES = 262144, /* behind it a subscriber catches up from the log */
+    CLOCK_EVERY = 16,      /* subscribers, the clock is looked at for the histogram */
+};
 
 /* ---- falling behind --------------------------------------------------------------------------- */
 
@@ -193,6 +197,16 @@ static void join_waiting(dx_feed *f)
     }
 }
 
+static void note_arrival(dx_feed *f, const dx_message *message)
+{
+    if (f->is_flush_due)
+        return;
+    f->is_flush_due = true;
+    f->arrived_us = message->arrived_us;
+    if (f->arrived_us == 0)
+        f->arrived_us = (uint32_t)(dx_loop_now_ns(f->loop) / 1000);
+}
+
 static void feed_append(dx_feed *f, const dx_message *message)
 {
     if (message->sequence > f->next_sequence)
@@ -204,6 +218,7 @@ static void feed_append(dx_feed *f, const dx_message *message)
         feed_write(f, message);
 
     if (is_in) {
+        note_arrival(f, message);
         flush_soon(f);
     } else if (is_wanted) {
         all_fall_behind(f);
@@ -261,6 +276,8 @@ static void flush_live(dx_feed *f)
 
     if (dx_list_is_empty(&f->cursor)) {
         f->offering = f->tail;
+        f->flushed_us = f->is_flush_due ? f->arrived_us : f->flushed_us;
+        f->is_flush_due = false;
         dx_list_insert_before(f->live.next, &f->cursor);
     }
     while (f->cursor.next != &f->live && served++ < DX_FEED_FLUSH_COUNT_MAX) {
@@ -268,6 +285,8 @@ static void flush_live(dx_feed *f)
         dx_subscriber *sub = DX_CONTAINER(next, dx_subscriber, link);
         dx_list_remove(&f->cursor);
         dx_list_insert_before(next->next, &f->cursor);
+        if (served % CLOCK_EVERY == 1 && f->topic)
+            f->topic->hub->clock_us = (uint32_t)(dx_clock_ns() / 1000);
         if (sub->position < f->tail && !sub->is_in_flight)
             f->encoding->wake(sub);
     }

@@ -137,6 +137,9 @@ struct dx_feed {
     uint64_t offered;       /* up to here every live one was woken for it at least once */
     uint64_t offering;      /* what `offered` will be when the cursor has reached the end */
     uint64_t next_sequence; /* of the message that comes next */
+    uint32_t arrived_us;    /* of the oldest message put in since it was flushed last (message.h) */
+    uint32_t flushed_us;    /* the same of what was flushed last */
+    bool is_flush_due;      /* something was put in since then */
     uint64_t whole_from;    /* all messages from this one on were put in: there is no hole */
     dx_stream_end end;
     dx_feed_entry *entries; /* a ring: entries_first, entries_count of entries_capacity */

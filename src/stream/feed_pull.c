@@ -1,6 +1,7 @@
 /* What a subscriber sends of its feed: from its position to the feed's end, without its own messages.
  * SPDX-License-Identifier: MIT */
 #include "stream/feed_chain.h"
+#include "stream/hub_home.h"
 
 /* Leaves out one's own messages at `position`. */
 static uint64_t skip_own(const dx_feed *f, const dx_subscriber *sub, uint64_t position)
@@ -112,6 +113,19 @@ static void advance(dx_subscriber *sub, uint64_t bytes)
         position < f->tail && position != dx_feed_entry_begin(f, dx_feed_entry_of(f, position));
 }
 
+/* Somebody has all there is. The time is that of the turn, or of the flush under way. */
+static void measure(dx_feed *f)
+{
+    if (f->topic == NULL)
+        return;
+    dx_hub *hub = f->topic->hub;
+    uint32_t now_us = (uint32_t)(dx_loop_now_ns(f->loop) / 1000);
+    if ((int32_t)(hub->clock_us - now_us) > 0)
+        now_us = hub->clock_us;
+    int32_t spent_us = (int32_t)(now_us - f->flushed_us);
+    dx_histogram_add(&hub->latency, spent_us > 0 ? (uint64_t)spent_us : 0, 1);
+}
+
 bool dx_subscriber_pulled(dx_subscriber *sub, size_t bytes)
 {
     dx_feed *f = sub->feed;
@@ -124,8 +138,10 @@ bool dx_subscriber_pulled(dx_subscriber *sub, size_t bytes)
     uint64_t before = sub->position;
     if (sub->state == DX_SUBSCRIBER_LIVE && sub->position < f->tail) {
         advance(sub, bytes);
-        if (sub->position == f->tail)
+        if (sub->position == f->tail) {
             f->behind_count--;
+            measure(f);
+        }
     }
     if (sub->state == DX_SUBSCRIBER_LIVE && sub->is_falling) {
         sub->is_falling =

@@ -1,6 +1,7 @@
 /* Hubs: how workers ask each other, and the life of all streams together.
  * SPDX-License-Identifier: MIT */
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/random.h"
 #include "stream/hub_home.h"
 #include "stream/stream_history.h"
@@ -93,12 +94,19 @@ static void on_append(dx_post *post)
     dx_home_append(home_of(append->from, append->path), append);
 }
 
+static void stamp(dx_append *append, uint64_t now_ns)
+{
+    for (size_t i = 0; i < append->count; i++)
+        append->messages[i]->arrived_us = (uint32_t)(now_ns / 1000);
+}
+
 void dx_hub_append(dx_hub *hub, dx_append *append)
 {
     dx_hub *home = home_of(hub, append->path);
 
     append->from = hub;
     append->post.run = on_append;
+    stamp(append, dx_loop_now_ns(hub->loop));
     if (home == hub)
         dx_home_append(hub, append); /* the path is not hashed again */
     else
@@ -109,6 +117,7 @@ dx_err dx_streams_append(dx_streams *streams, dx_append *append)
 {
     append->from = &streams->hubs[dx_streams_home(streams, append->path)];
     append->post.run = on_append;
+    stamp(append, dx_clock_ns());
     return dx_loop_post(append->from->loop, &append->post);
 }
 
@@ -292,4 +301,9 @@ uint64_t dx_origin_new(dx_hub *hub)
 dx_hub_traffic dx_hub_traffic_of(const dx_hub *hub)
 {
     return hub->traffic;
+}
+
+const dx_histogram *dx_hub_latency(const dx_hub *hub)
+{
+    return &hub->latency;
 }

@@ -8,6 +8,7 @@
 #ifndef DX_STREAM_HUB_H
 #define DX_STREAM_HUB_H
 
+#include "base/histogram.h"
 #include "base/map.h"
 #include "codec/offset.h"
 #include "loop/loop.h"
@@ -323,6 +324,11 @@ typedef struct dx_hub_traffic {
 } dx_hub_traffic;
 
 dx_hub_traffic dx_hub_traffic_of(const dx_hub *hub);
+
+/* From the moment a message came to the server to that when it was written to a subscriber's socket: one for each
+ * time a subscriber of this worker's feeds was brought up to date, as of the oldest message since the time before.
+ * With io_uring to the end of the turn in which the kernel has told that it was. A view. */
+const dx_histogram *dx_hub_latency(const dx_hub *hub);
 
 /* A number for the messages of one subscriber, so that it can be spared them. Never 0. */
 uint64_t dx_origin_new(dx_hub *hub);

@@ -98,6 +98,8 @@ struct dx_hub {
     uint64_t wall_at_ms, wall_ms; /* wall clock, as of the loop's time */
     uint64_t epoch_last;
     dx_hub_traffic traffic;
+    dx_histogram latency;
+    uint32_t clock_us; /* modulo 2^32: when a feed was flushed last */
     uint64_t cached_bytes; /* of messages that the store has, too */
     dx_survey survey;
     struct dx_history *history; /* what was read back from the store; NULL: there is none */

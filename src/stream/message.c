@@ -18,6 +18,7 @@ dx_message *dx_message_new(dx_bytes payload, uint64_t origin)
     message->kind = 0;
     message->is_last = false;
     message->epoch = message->sequence = message->time_ms = 0;
+    message->arrived_us = 0;
     atomic_init(&message->refs, 1);
     dx_copy(message->payload, payload.at, payload.size);
     return message;

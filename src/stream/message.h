@@ -16,6 +16,7 @@ typedef struct dx_message {
     uint32_t size;
     uint8_t kind;      /* dx_stream_kind of its stream (hub.h) */
     bool is_last;      /* of those appended as one */
+    uint32_t arrived_us; /* CLOCK_MONOTONIC, modulo 2^32, when it came to be appended; 0: not known */
     uint64_t epoch;    /* of the log it was appended to: a fork shares the messages of its source */
     uint64_t sequence; /* 1 for the first of the log; with `epoch` its offset (codec/offset.h) */
     uint64_t time_ms;  /* wall clock when it was appended; not below that of the one before it */

@@ -82,6 +82,7 @@ static void send_close(dx_ws *ws, uint16_t code, dx_bytes reason)
     uint8_t payload[DX_WS_CONTROL_BYTES_MAX];
     size_t size = dx_ws_close_write(payload, code, reason);
 
+    ws->worker->closes[dx_ws_code_slot(code)]++;
     absorb(ws, SIZE_MAX);
     tell_ending(ws);
     dx_ws_write_frame(ws, DX_WS_CLOSE, dx_bytes_at(payload, size));
@@ -340,6 +341,7 @@ static void keep_alive(dx_ws *ws)
         dx_ws_write_frame(ws, DX_WS_PING, (dx_bytes){0});
         dx_conn_set_deadline(ws->conn, config->pong_ms);
     } else {
+        ws->worker->silent_count++;
         dx_conn_abort(ws->conn, DX_ERR_TIMEOUT, true);
     }
 }
@@ -417,6 +419,7 @@ void dx_ws_begin(dx_ws *ws, dx_conn *conn)
     const dx_ws_handler *handler = &ws->endpoint->handler;
 
     ws->conn = conn;
+    ws->worker->begun_count++;
     dx_conn_set_protocol(conn, &conn_ops, ws);
     ws->heard_ms = ws->control_ms = now32(ws);
     dx_conn_set_deadline(conn, ws->endpoint->config.ping_ms);

@@ -60,6 +60,22 @@ typedef struct dx_ws_endpoint {
     void (*freed)(dx_ws *ws);
 } dx_ws_endpoint;
 
+/* Close codes for counting: 1000 to 1015, 4400 to 4499, and all others. */
+enum { DX_WS_CODE_SLOTS = 16 + 100 + 1 };
+
+static inline unsigned dx_ws_code_slot(unsigned code)
+{
+    if (code >= 1000 && code < 1016)
+        return code - 1000;
+    return code >= 4400 && code < 4500 ? 16 + code - 4400 : DX_WS_CODE_SLOTS - 1;
+}
+
+/* The code of a slot; 0: others. */
+static inline unsigned dx_ws_slot_code(unsigned slot)
+{
+    return slot < 16 ? 1000 + slot : slot < 116 ? 4400 + slot - 16 : 0;
+}
+
 /* What the sessions of one loop share. */
 typedef struct dx_ws_worker {
     dx_net *net;
@@ -69,6 +85,9 @@ typedef struct dx_ws_worker {
     dx_buffer inflated, deflated; /* scratch for one message */
     uint8_t random[256];          /* mask keys of clients, taken from the front */
     size_t random_left;
+    uint64_t begun_count;                   /* sessions, since it began */
+    uint64_t closes[DX_WS_CODE_SLOTS];      /* that we sent, by dx_ws_code_slot */
+    uint64_t silent_count;                  /* dropped: no sign of life after a ping */
 } dx_ws_worker;
 
 typedef enum dx_ws_state {
