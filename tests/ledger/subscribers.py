@@ -105,8 +105,8 @@ class Subscriber:
         is_trimmed = self.channel.kept is not None and answer.status == 410
         asked = offset_read(where)
         if is_trimmed and asked:
-            earliest = offset_read(json.loads(answer.body)["earliest"])
-            is_trimmed = earliest[0] == asked[0] and earliest[1] > asked[1]
+            earliest = offset_read(json.loads(answer.body)["earliest"])  # None: "-1", nobody has written to it yet
+            is_trimmed = earliest is not None and earliest[0] == asked[0] and earliest[1] > asked[1]
         if self.world.store == "disk" and not is_trimmed:
             self.log.fault("C5", f"{self.name} at {where} ({now():.4f}): {answer.status} {answer.body[:300]!r};"
                            f" {self.session}")
