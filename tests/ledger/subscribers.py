@@ -295,6 +295,8 @@ class Subscriber:
         """An answer's messages, as they follow what came before. The next cursor, as text."""
         text = answer.field("stream-next-offset")
         following = offset_read(text)
+        if text == "-1" and self.world.store == "memory" and answer.status == 204:
+            return None  # memory was lost, and nobody has written to it since
         if following is None:
             self.log.fault("C5", f"{self.name}: an answer without a cursor: {answer.status} {answer.fields}")
             return None
