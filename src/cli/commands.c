@@ -22,7 +22,7 @@ const dx_cli_command *dx_cli_command_find(const char *name)
     for (size_t i = 0; dx_cli_commands[i]; i++)
         if (strcmp(dx_cli_commands[i]->name, name) == 0)
             return dx_cli_commands[i];
-    return NULL;
+    return strcmp(dx_cli_reference.name, name) == 0 ? &dx_cli_reference : NULL;
 }
 
 static int unknown_command(const char *name)
