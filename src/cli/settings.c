@@ -338,7 +338,7 @@ const dx_cli_option dx_settings_options[DX_SETTINGS_COUNT] = {
      .otherwise = "none"},
     {.name = "admin",
      .value = "ADDR",
-     .help = "where those who run the server ask it: /healthz, /readyz; none, or --no-admin:\n"
+     .help = "where those who run the server ask it: /metrics, /api/v1, /console/; none:\n"
              "nowhere (default " DX_ADMIN_DEFAULT ", or nowhere if that is in use). In clear\n"
              "unless https:// is in front",
      .kind = DX_CLI_TEXT,
@@ -349,8 +349,8 @@ const dx_cli_option dx_settings_options[DX_SETTINGS_COUNT] = {
      .otherwise = "`" DX_ADMIN_DEFAULT "`; nowhere if that is in use"},
     {.name = "admin-token-file",
      .value = "FILE",
-     .help = "a file with the line that is asked for there, as Authorization: Bearer LINE; a\n"
-             "must for an address that others than this machine can reach",
+     .help = "a file with the line that is asked for there, as Authorization: Bearer LINE;\n"
+             "a must for an address that others than this machine can reach",
      .kind = DX_CLI_TEXT,
      .at = offsetof(dx_settings, admin_token_file),
      .allowed = "a file with one line of 16 to 512 visible characters",
