@@ -223,12 +223,15 @@ static void publish(publish_op *op)
     op->left_count = op->targets_count + 1;
     for (size_t i = 0; i < op->targets_count; i++) {
         target *t = &op->targets[i];
-        t->err = dx_publish(
+        /* Once it is taken, `t` is the home's, who may have answered before this returns. */
+        dx_err err = dx_publish(
             op->server,
             &(dx_publication){.stream = t->path, .type = op->type, .payload = op->payload},
             on_published, t);
-        if (t->err != DX_OK)
-            op->left_count--;
+        if (err == DX_OK)
+            continue;
+        t->err = err;
+        op->left_count--;
     }
     leave(op);
 }

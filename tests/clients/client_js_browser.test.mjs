@@ -11,6 +11,7 @@ import { sharedServer } from './scenes.mjs';
 
 const limit = { timeout: 180_000 };
 const shared = sharedServer(() => serve('--web', root));
+const open = sharedServer(() => serve('--web', root, '--origins', '*'));
 
 // Runs in the page: listens to a stream and publishes to it; what happens is in window.told.
 async function begin({ url, options, count, first = 1, every_ms = 5 }) {
@@ -87,15 +88,18 @@ for (const [name, { executablePath, launch }] of Object.entries(browsers)) {
       assert.deepEqual(complaints, []);
     });
 
-    test(`${name}: a page of another host is let in by HTTP only: SSE and POST`, limit, async () => {
+    test(`${name}: a page of another host is let in by all doors where origins say so, and by none where not`, limit, async () => {
       const stream = freshPath();
-      await visit(shared.url.replace('127.0.0.1', 'localhost'));
-      await post(shared.url + stream, 'application/json', '[0]');
-      await page.evaluate(begin, { url: shared.url + stream, first: 1, count: 10 });
+      await visit(open.url.replace('127.0.0.1', 'localhost'));
+      await post(open.url + stream, 'application/json', '[0]');
+      await page.evaluate(begin, { url: open.url + stream, first: 1, count: 10 });
       await becomes(({ values }) => values.length === 11, 'all of it');
       const { values, doors: used } = await told();
-      assert.deepEqual([values, [...new Set(used)]], [range(0, 10), ['sse']]);
+      assert.deepEqual([values, [...new Set(used)]], [range(0, 10), ['websocket']]);
       await page.evaluate(() => window.stream.close());
+      await visit(shared.url.replace('127.0.0.1', 'localhost'));
+      const outcome = await page.evaluate((url) => fetch(url).then((answer) => answer.status, (error) => error.name), shared.url + stream);
+      assert.equal(outcome, 'TypeError'); // the browser tells a page no more than that
     });
   });
 }
