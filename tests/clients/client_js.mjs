@@ -16,12 +16,12 @@ import { DuplexError, Stream } from '../../clients/js/duplex.js';
 
 export { DuplexError, Stream };
 export const root = fileURLToPath(new URL('../../clients/js/', import.meta.url));
-export const seeds = Number(process.env.CLIENT_SEEDS ?? 2); // CLIENT_SEEDS=20 for all
 export const doors = ['websocket', 'sse', 'long-poll'];
 export const range = (first, last) => Array.from({ length: last - first + 1 }, (_, i) => first + i);
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export const where = process.env.CLIENT_IN ?? 'Node';
+export const seeds = Number(process.env.CLIENT_SEEDS ?? (where === 'Node' ? 2 : 1)); // CLIENT_SEEDS=20 for all
 const browser = where === 'Node' ? null : new Browser(where);
 
 // A browser that is not there is skipped.
@@ -42,6 +42,7 @@ afterEach(async () => {
 });
 after(async () => {
   closers.forEach((close) => close());
+  for (const page of pages.values()) await page.close(); // else they complain that their browser has gone
   await browser?.close();
 });
 
