@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-enum { LOOK_MS = 250, DETAIL_BYTES = DX_STORE_WHY_BYTES + 128 };
+enum { LOOK_MS = 250, DETAIL_BYTES = DX_STORE_WHY_BYTES + 128, BODY_BYTES_MAX = 1048576 /* dropped */ };
 
 /* What is wrong with the store, as a clause; NULL: nothing. */
 static const char *fault_of(dx_store_status status)
@@ -82,8 +82,8 @@ static void on_readyz(dx_exchange *x, void *context)
 
 dx_err dx_server_health(dx_server *s)
 {
-    const dx_route healthz = {"/healthz", DX_BIT(DX_HTTP_GET), 0, on_healthz, NULL};
-    const dx_route readyz = {"/readyz", DX_BIT(DX_HTTP_GET), 0, on_readyz, s};
+    const dx_route healthz = {"/healthz", DX_BIT(DX_HTTP_GET), BODY_BYTES_MAX, on_healthz, NULL};
+    const dx_route readyz = {"/readyz", DX_BIT(DX_HTTP_GET), BODY_BYTES_MAX, on_readyz, s};
     dx_err err = dx_server_add_route(s, &healthz);
 
     if (err == DX_OK)

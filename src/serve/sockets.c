@@ -20,7 +20,7 @@ enum {
 static void name_socket(const dx_server *s, size_t index, char name[DX_HANDED_NAME_BYTES])
 {
     const dx_listen *listen = &s->listens[index];
-    char text[DX_ADDRESS_TEXT_BYTES], more[16] = "";
+    char text[DX_ADDRESS_TEXT_BYTES], more[24] = "";
 
     dx_address_format(&listen->address, text);
     if (listen->address.transport != DX_UNIX && dx_address_port(&listen->address) == 0)
