@@ -97,7 +97,7 @@ fail_mailbox:
     return err;
 }
 
-static void run_posts(dx_loop *loop)
+void dx_loop_run_posts(dx_loop *loop)
 {
     dx_post *post = dx_mailbox_take(&loop->mailbox);
 
@@ -113,7 +113,7 @@ void dx_loop_free(dx_loop *loop)
     if (loop == NULL)
         return;
     dx_assert(!loop->turning);
-    run_posts(loop);
+    dx_loop_run_posts(loop);
     dx_assert(loop->ios_count == 0);
     loop->backend->deinit(loop);
     dx_mailbox_deinit(&loop->mailbox);
@@ -260,7 +260,7 @@ void dx_loop_step(dx_loop *loop, int wait_ms)
     loop->turning = true;
     wait_and_report(loop, wait_ms);
     report_refused(loop);
-    run_posts(loop);
+    dx_loop_run_posts(loop);
     dx_wheel_advance(&loop->wheel, loop->now_ms);
     run_tasks(loop);
     report_closed(loop);

@@ -103,6 +103,10 @@ DX_MUST_USE dx_err dx_loop_new(const dx_loop_options *options, dx_loop **ret);
  * allowed. */
 void dx_loop_free(dx_loop *loop);
 
+/* Runs the posts that wait, on the calling thread: in a turn that is the loop's, else the loop must not run any
+ * more, and this is for who has something to do there that comes after them. */
+void dx_loop_run_posts(dx_loop *loop);
+
 /* Which backend was chosen: "epoll" or "io_uring". */
 const char *dx_loop_name(const dx_loop *loop);
 

@@ -27,10 +27,17 @@ static void keep(dx_answers *answers, dx_post *post)
         dx_timer_set(answers->loop, &answers->retry, RETRY_MS);
 }
 
+/* Its loop does not run any more: what was sent there before and was not taken comes first. */
+static void run_here(dx_answers *answers, dx_post *post)
+{
+    dx_loop_run_posts(answers->loop_of(post));
+    post->run(post);
+}
+
 void dx_answers_send(dx_answers *answers, dx_post *post)
 {
     if (answers->is_closed)
-        post->run(post);
+        run_here(answers, post);
     else if (answers->first || dx_loop_post(answers->loop_of(post), post) != DX_OK)
         keep(answers, post); /* also behind those of other loops: simple, and in order */
 }
@@ -67,6 +74,6 @@ void dx_answers_close(dx_answers *answers)
         answers->first = post->next;
         if (answers->first == NULL)
             answers->end = &answers->first;
-        post->run(post);
+        run_here(answers, post);
     }
 }

@@ -24,7 +24,8 @@ void dx_answers_begin(dx_answers *answers, dx_loop *loop);
 /* Runs `post` on its loop; after those sent there before. */
 void dx_answers_send(dx_answers *answers, dx_post *post);
 
-/* The thread has ended: what is kept and what is still sent runs at once, on the calling thread. */
+/* The thread has ended, and so have the loops of who asked: what is kept and what is still sent runs at once, on the
+ * calling thread, behind what was sent before and still waits there. */
 void dx_answers_close(dx_answers *answers);
 
 #endif
