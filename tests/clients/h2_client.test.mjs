@@ -22,7 +22,7 @@ const secureUrl = () => `https://localhost:${secure.server.port}`;
 const believing = ['--cacert', localhost.cert];
 
 // The requests of one stream that the server's log has as HTTP/2: "connection stream: method".
-const logged = (server, where) => [...server.err.matchAll(/HTTP\/2 connection (\S+), stream (\d+): (\S+)(?: websocket)? (\S+)/g)]
+const logged = (server, where) => [...server.err.matchAll(/HTTP\/2 connection (\S+), stream (\d+): (\S+)(?: websocket)? ([^\s"]+)/g)]
   .filter(([, , , , target]) => target.split('?')[0] === where).map(([, connection, stream, method]) => ({ connection, stream, method }));
 
 // ---- our server ---------------------------------------------------------------------------------------
