@@ -47,7 +47,7 @@ static void on_piece(dx_exchange *x, dx_bytes piece, bool is_last, void *context
     upload *u = context;
 
     u->bytes += piece.size;
-    bool ok = fwrite(piece.at, 1, piece.size, u->file) == piece.size;
+    bool ok = piece.size == 0 || fwrite(piece.at, 1, piece.size, u->file) == piece.size;
     ok = ok && (!is_last || fflush(u->file) == 0);
     if (!ok || is_last || u->bytes - u->told >= STEP_BYTES)
         tell(u, ok && is_last);
